@@ -1,0 +1,1 @@
+"""Keeps OpenPhone (Quo) contacts in step with a Postgres client table."""

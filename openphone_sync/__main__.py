@@ -1,0 +1,5 @@
+"""``python -m openphone_sync``."""
+
+from openphone_sync.cli import main
+
+main()

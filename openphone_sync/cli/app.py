@@ -1,0 +1,48 @@
+"""The program and its commands. Only typer is imported at the top: `--help` must be quick."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from openphone_sync.cli import check, explain, export, review, runs, sandbox, schedule, status, sync
+from openphone_sync.cli.options import Group
+
+app = typer.Typer(
+    name="openphone-sync",
+    cls=Group,
+    help="Keeps OpenPhone (Quo) contacts in step with a Postgres client table, without duplicates or losses.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:  # the signature that typer calls
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        typer.echo(f"openphone-sync {version('openphone-sync')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
+sync.register(app)
+review.register(app)
+explain.register(app)
+runs.register(app)
+status.register(app)
+check.register(app)
+schedule.register(app)
+export.register(app)
+sandbox.register(app)

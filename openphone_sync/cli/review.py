@@ -1,0 +1,260 @@
+"""``review`` and ``problems``: what people have to decide or to mend."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from openphone_sync.cli.options import Command, Group, read_settings
+
+if TYPE_CHECKING:
+    from openphone_sync.workflows.review import Review
+
+
+class Evidence(StrEnum):
+    """Kinds of evidence a review can rest on."""
+
+    PHONE = "phone"
+    EMAIL = "email"
+    NAME = "name"
+    EXTERNAL_ID = "external id"
+    ROW = "row"
+
+
+class TableFormat(StrEnum):
+    """Forms of a list."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+AllOption = Annotated[bool, typer.Option("--all", help="Every open review that the filters take.")]
+EvidenceOption = Annotated[Evidence | None, typer.Option(help="Only where the best evidence is of this kind.")]
+ScoreOption = Annotated[float, typer.Option(min=0, max=1, help="Only from this score on.", metavar="X")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+FormatOption = Annotated[TableFormat, typer.Option("--format", help="Form of the list.")]
+
+review_app = typer.Typer(cls=Group, invoke_without_command=True, rich_markup_mode=None)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.add_typer(review_app, name="review", help="Decide the possible duplicates that a run held back.")
+    app.command("problems", cls=Command)(problems_command)
+
+
+@review_app.callback()
+def review(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Decide the possible duplicates that a run held back. On a terminal, one by one.
+
+    Example: openphone-sync review link client_17 664d0db69fcac7cf2e6ec001
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if sys.stdin.isatty() and sys.stdout.isatty() and not as_json:
+        _walk_through(context)
+    else:
+        review_list(context, as_json=as_json)
+
+
+@review_app.command("list", cls=Command)
+def review_list(
+    context: typer.Context,
+    form: FormatOption = TableFormat.TABLE,
+    evidence: EvidenceOption = None,
+    min_score: ScoreOption = 0.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the open reviews with their evidence.
+
+    Example: openphone-sync review list --format csv > reviews.csv
+    """
+    from openphone_sync.cli.render import print_json  # noqa: PLC0415
+    from openphone_sync.wiring import look_at_state  # noqa: PLC0415
+    from openphone_sync.workflows.review import Filter, make_csv, make_document, read_reviews  # noqa: PLC0415
+
+    with look_at_state(read_settings(context)) as store:
+        reviews = read_reviews(store, Filter(evidence and evidence.value, min_score))
+    if as_json or form is TableFormat.JSON:
+        print_json(make_document(reviews))
+    elif form is TableFormat.CSV:
+        sys.stdout.write(make_csv(reviews))
+    else:
+        _print_reviews(reviews)
+
+
+@review_app.command("link", cls=Command)
+def review_link(
+    context: typer.Context,
+    review_id: Annotated[str | None, typer.Argument(metavar="ID", help="Id of a review.")] = None,
+    contact: Annotated[str | None, typer.Argument(metavar="CONTACT", help="The candidate that it is.")] = None,
+    every: AllOption = False,
+    evidence: EvidenceOption = None,
+    min_score: ScoreOption = 0.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Decide that a held contact is this candidate: the next run joins them.
+
+    Example: openphone-sync review link --all --evidence phone --min-score 0.95
+    """
+    from openphone_sync.workflows.review import decide_link  # noqa: PLC0415
+
+    _decide(context, review_id, every, evidence, min_score, as_json, lambda one: decide_link(one, contact), link=True)
+
+
+@review_app.command("separate", cls=Command)
+def review_separate(
+    context: typer.Context,
+    review_id: Annotated[str | None, typer.Argument(metavar="ID", help="Id of a review.")] = None,
+    every: AllOption = False,
+    evidence: EvidenceOption = None,
+    min_score: ScoreOption = 0.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Decide that a held contact is none of its candidates: the next run makes it.
+
+    Example: openphone-sync review separate client_17
+    """
+    from openphone_sync.workflows.review import decide_separate  # noqa: PLC0415
+
+    _decide(context, review_id, every, evidence, min_score, as_json, decide_separate, link=False)
+
+
+@review_app.command("apply", cls=Command)
+def review_apply(
+    context: typer.Context,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A table of review list --format csv, decisions filled in.")
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Decide by a table: its column decision holds link, separate or nothing.
+
+    Example: openphone-sync review apply reviews.csv
+    """
+    from openphone_sync.errors import ConfigurationError  # noqa: PLC0415
+    from openphone_sync.wiring import change_state  # noqa: PLC0415
+    from openphone_sync.workflows.review import apply_csv  # noqa: PLC0415
+
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        raise ConfigurationError(f"{file} cannot be read; give a UTF-8 file of review list --format csv") from None
+    with change_state(read_settings(context)) as store:
+        decided = apply_csv(store, text)
+    _print_decided(decided, as_json=as_json)
+
+
+def problems_command(
+    context: typer.Context, form: FormatOption = TableFormat.TABLE, as_json: JsonOption = False
+) -> None:
+    """Show what the office should mend at the source.
+
+    Unusable phones, missing names, rows that look like each other, contacts that keep failing.
+
+    Example: openphone-sync problems --format csv > problems.csv
+    """
+    from openphone_sync.cli.render import make_table, print_json, print_table  # noqa: PLC0415
+    from openphone_sync.wiring import look_at_state  # noqa: PLC0415
+    from openphone_sync.workflows.problems import find_problems, make_csv, make_document  # noqa: PLC0415
+
+    with look_at_state(read_settings(context)) as store:
+        problems = find_problems(store)
+    if as_json or form is TableFormat.JSON:
+        print_json(make_document(problems))
+    elif form is TableFormat.CSV:
+        sys.stdout.write(make_csv(problems))
+    elif problems:
+        rows = [(one.externalId, one.kind, one.detail, one.other) for one in problems]
+        print_table(make_table(("contact", "kind", "what to mend", "looks like"), rows))
+    else:
+        sys.stdout.write("nothing to mend\n")
+
+
+def _decide(
+    context: typer.Context,
+    review_id: str | None,
+    every: bool,
+    evidence: Evidence | None,
+    min_score: float,
+    as_json: bool,
+    decide: Any,
+    *,
+    link: bool,
+) -> None:
+    from openphone_sync.wiring import change_state  # noqa: PLC0415
+    from openphone_sync.workflows.review import Filter, decide_all, find_review, save_decision  # noqa: PLC0415
+
+    if (review_id is None) is not every:
+        raise typer.BadParameter("give the id of one review, or --all")
+    with change_state(read_settings(context)) as store:
+        if review_id is None:
+            decided = decide_all(store, Filter(evidence and evidence.value, min_score), link=link)
+        else:
+            found = find_review(store, review_id)
+            save_decision(store, found, decide(found))
+            decided = [review_id]
+    _print_decided(decided, as_json=as_json)
+
+
+def _print_decided(decided: list[str], *, as_json: bool) -> None:
+    from openphone_sync.cli.render import print_json  # noqa: PLC0415
+
+    if as_json:
+        print_json({"schemaVersion": 1, "decided": decided})
+    else:
+        sys.stdout.write(f"{len(decided)} decided; the next sync acts on it\n")
+
+
+def _print_reviews(reviews: list[Review]) -> None:
+    from openphone_sync.cli.render import make_table, print_table  # noqa: PLC0415
+
+    if not reviews:
+        sys.stdout.write("no open reviews\n")
+        return
+    rows = []
+    for found in reviews:
+        for number, one in enumerate(found.candidates):
+            shown = (found.review_id, found.link.reason) if number == 0 else ("", "")
+            rows.append((*shown, one.subject, f"{one.score:.2f}", one.words))
+        if not found.candidates:
+            rows.append((found.review_id, found.link.reason, "", "", ""))
+    print_table(make_table(("id", "why", "candidate", "score", "evidence"), rows))
+
+
+def _walk_through(context: typer.Context) -> None:
+    """One question for each open review; leaving early keeps what was decided."""
+    from openphone_sync.wiring import change_state  # noqa: PLC0415
+    from openphone_sync.workflows.review import decide_link, decide_separate, read_reviews, save_decision  # noqa: PLC0415
+
+    with change_state(read_settings(context)) as store:
+        reviews = read_reviews(store)
+        if not reviews:
+            typer.echo("no open reviews")
+        for number, found in enumerate(reviews, start=1):
+            typer.echo(f"\n{number} of {len(reviews)}: {found.review_id} is held: {found.link.reason}")
+            for position, one in enumerate(found.candidates, start=1):
+                typer.echo(f"  {position}  {one.subject}  {one.score:.2f}  {one.words}")
+            answer = _ask(len(found.candidates))
+            if answer == "q":
+                return
+            if answer == "s":
+                save_decision(store, found, decide_separate(found))
+            elif answer.isdigit():
+                save_decision(store, found, decide_link(found, found.candidates[int(answer) - 1].subject))
+
+
+def _ask(candidates: int) -> str:
+    """A number: it is that candidate; s: it is none of them; Enter: later; q: leave."""
+    accepted = {str(number) for number in range(1, candidates + 1)} | {"s", "", "q"}
+    while True:
+        answer = str(
+            typer.prompt("number = same person, s = separate, Enter = later, q = quit", default="", show_default=False)
+        )
+        if answer.strip().lower() in accepted:
+            return answer.strip().lower()

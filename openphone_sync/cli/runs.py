@@ -1,0 +1,165 @@
+"""``runs`` and ``rollback``: what earlier runs did, and taking one back."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from openphone_sync.cli.options import Command, Group, read_globals, read_settings
+
+if TYPE_CHECKING:
+    from openphone_sync.model import JournalEntry
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or latest.")]
+
+runs_app = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.add_typer(runs_app, name="runs", help="Show earlier runs, and every write of one.")
+    app.command("rollback", cls=Command)(rollback_command)
+
+
+@runs_app.callback()
+def runs() -> None:
+    """Show earlier runs, and every write of one.
+
+    Example: openphone-sync runs show latest
+    """
+
+
+@runs_app.command("list", cls=Command)
+def runs_list(
+    context: typer.Context,
+    last: Annotated[int, typer.Option(min=1, help="So many of the latest.", metavar="N")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the latest runs.
+
+    Example: openphone-sync runs list --last 5
+    """
+    from openphone_sync.cli.render import make_table, print_json, print_table  # noqa: PLC0415
+    from openphone_sync.metrics import format_time  # noqa: PLC0415
+    from openphone_sync.wiring import look_at_state  # noqa: PLC0415
+
+    with look_at_state(read_settings(context)) as store:
+        records = store.read_runs(last)
+    found: list[dict[str, Any]] = [
+        {
+            "runId": one.run_id,
+            "command": one.command,
+            "status": one.status,
+            "startedAt": format_time(one.started_at),
+            "contacts": json.loads(one.report)["contacts"] if one.report else None,
+        }
+        for one in records
+    ]
+    if as_json:
+        print_json({"schemaVersion": 1, "runs": found})
+        return
+    rows = [(str(one["runId"]), str(one["command"]), str(one["status"]), _counts(one["contacts"])) for one in found]
+    print_table(make_table(("run", "command", "status", "contacts"), rows))
+
+
+@runs_app.command("show", cls=Command)
+def runs_show(context: typer.Context, run: RunArgument, as_json: JsonOption = False) -> None:
+    """Show one run with every write: before -> after, and what OpenPhone answered. Shows people's data.
+
+    Example: openphone-sync runs show latest --json | jq .writes
+    """
+    from openphone_sync.cli.render import make_table, print_json, print_table  # noqa: PLC0415
+    from openphone_sync.wiring import look_at_state  # noqa: PLC0415
+    from openphone_sync.workflows.rollback import read_history  # noqa: PLC0415
+
+    with look_at_state(read_settings(context)) as store:
+        history = read_history(store, run)
+    report = json.loads(history.record.report) if history.record.report else {}
+    writes = [_write(entry) for entry in history.entries]
+    if as_json:
+        print_json({**report, "schemaVersion": 1, "runId": history.record.run_id, "writes": writes})
+        return
+    typer.echo(
+        f"{history.record.run_id} {history.record.command} {history.record.status}: {_counts(report.get('contacts'))}"
+    )
+    rows = [
+        (
+            one["action"],
+            one["externalId"],
+            one["contactId"] or "",
+            one["result"] or "open",
+            one["message"],
+            _fields(one),
+        )
+        for one in writes
+    ]
+    if rows:
+        print_table(make_table(("action", "contact", "OpenPhone id", "result", "answer", "fields"), rows))
+
+
+def rollback_command(
+    context: typer.Context,
+    run: RunArgument,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what it would do, and write nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Go past the safety stop.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Undo a run, except what a person changed since.
+
+    What it created is deleted, what it updated restored, what it deleted created again; the rest is reported.
+    Contacts taken back are held until their row changes or review releases them.
+
+    Example: openphone-sync rollback latest --dry-run
+    """
+    from openphone_sync.cli.door import say  # noqa: PLC0415
+    from openphone_sync.cli.render import print_dry_run, print_report  # noqa: PLC0415
+    from openphone_sync.cli.running import running  # noqa: PLC0415
+    from openphone_sync.workflows.parts import SyncOptions  # noqa: PLC0415
+    from openphone_sync.workflows.rollback import decide_rollback, read_history  # noqa: PLC0415
+    from openphone_sync.workflows.sync import carry_out, show  # noqa: PLC0415
+
+    given, options = read_globals(context), SyncOptions(force=force)
+    settings = read_settings(context, require=("OPENPHONE_API_KEY",))
+    with running(settings, None, given, "rollback", options, looking=dry_run) as (parts, frame):
+        history = read_history(parts.store, run)
+        if dry_run:
+            report = show(lambda: decide_rollback(history, parts), options, parts, frame)
+        else:
+            report = carry_out(lambda: decide_rollback(history, parts), options, parts, frame)
+    if dry_run:
+        print_dry_run(report.document, as_json=as_json, quiet=given.quiet)
+    else:
+        print_report(report.document, as_json=as_json, quiet=given.quiet)
+    if report.document.get("message"):
+        say(str(report.document["message"]))
+    raise typer.Exit(report.exit_code)
+
+
+def _write(entry: JournalEntry) -> dict[str, Any]:
+    from openphone_sync.merging import MergeRules, make_changes  # noqa: PLC0415
+    from openphone_sync.metrics import format_time  # noqa: PLC0415
+
+    changes = make_changes(entry.before, entry.draft, MergeRules(str)) if entry.draft else ()
+    return {
+        "action": entry.kind.value,
+        "externalId": entry.external_id,
+        "contactId": entry.contact_id,
+        "at": format_time(entry.intended_at),
+        "result": entry.result.value if entry.result else None,
+        "status": entry.status,
+        "code": entry.code,
+        "message": entry.message,
+        "conflicts": [{"field": one.field, "kept": one.kept, "lost": one.lost} for one in entry.conflicts],
+        "changes": [{"field": one.field, "before": one.before, "after": one.after} for one in changes],
+    }
+
+
+def _fields(write: dict[str, Any]) -> str:
+    return ", ".join(change["field"] for change in write["changes"])
+
+
+def _counts(contacts: dict[str, int] | None) -> str:
+    return ", ".join(f"{count} {name}" for name, count in (contacts or {}).items() if count) or "-"

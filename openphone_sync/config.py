@@ -1,0 +1,591 @@
+"""Settings: read from environment and env files, checked all at once.
+
+Every setting stands once in `SETTINGS`; the README's table and `.env.example` are generated from it. Faults are
+collected and raised together, by name, with what is accepted and never with a secret's value.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from openphone_sync.errors import ConfigurationError
+
+CUSTOM_FIELD_NAMES = (
+    "CLIENT_TYPE",
+    "DATE_OF_BIRTH",
+    "COUNTY",
+    "INTAKE_DATE",
+    "CASE_TYPE",
+    "ARRESTED",
+    "CURRENTLY_INCARCERATED",
+    "PRIMARY_CLIENT_NAME",
+    "RELATIONSHIP",
+    "CONTACT_PERSON_NAME",
+    "ALT_CONTACT_NUMBER",
+)
+"""Names of ``OPENPHONE_CF_<NAME>_KEY``; the predecessor of this tool used the same."""
+
+_RESERVED_SOURCES = frozenset({"openphone", "device", "csv", "zapier", "google-people", "other"})
+_RESERVED_PREFIXES = ("openphone", "csv")
+_SOURCE_LENGTH = 72  # on creation; 75 elsewhere (vendor document)
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_CRON_FIELDS = 5
+_WEEKDAY_OR_MONTH = re.compile(r"SUN|MON|TUE|WED|THU|FRI|SAT|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC")
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeLimit:
+    """``OPENPHONE_MAX_CHANGES``: a share of the linked contacts (0 to 1), or an absolute number."""
+
+    share: float | None = None
+    number: int | None = None
+
+    def allowed(self, linked: int) -> int:
+        """How many changes may pass without asking; a share never stops fewer than 20."""
+        if self.number is not None:
+            return self.number
+        return max(20, int((self.share or 0.0) * linked))
+
+    def __str__(self) -> str:
+        return str(self.number) if self.number is not None else f"{(self.share or 0) * 100:g}%"
+
+
+class _RejectedError(ValueError):
+    """A setting's text is not accepted; the message says what is."""
+
+
+# --- parsers: text -> value, or _RejectedError with what is accepted --------------------------------------------------
+
+
+def parse_duration(text: str) -> float:
+    """``90``, ``30s``, ``15m``, ``26h`` or ``7d`` in seconds; `ValueError` otherwise."""
+    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([smhd]?)\s*", text.lower())
+    if not found:
+        raise _RejectedError("a duration such as 30s, 15m, 26h or 7d")
+    return float(found[1]) * _UNITS_S[found[2] or "s"]
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _number(low: float, high: float, kind: type[int | float]) -> Callable[[str], Any]:
+    accepted = f"{'a whole number' if kind is int else 'a number'} from {low} to {high}"
+
+    def parse(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            raise _RejectedError(accepted) from None
+        if not low <= value <= high:
+            raise _RejectedError(accepted)
+        return value
+
+    return parse
+
+
+def _choice(*accepted: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.lower() not in accepted:
+            raise _RejectedError("one of " + ", ".join(accepted))
+        return text.lower()
+
+    return parse
+
+
+def _flag(text: str) -> bool:
+    if text.lower() in {"true", "1", "yes", "on"}:
+        return True
+    if text.lower() in {"false", "0", "no", "off"}:
+        return False
+    raise _RejectedError("true or false")
+
+
+def _base_url(text: str) -> str:
+    """The address without a trailing ``/v1``. Plain http only to this machine: the key travels in a header."""
+    accepted = "an https address such as https://api.quo.com (plain http only to this machine)"
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise _RejectedError(accepted) from None
+    secure = parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
+    if not secure or not host or parts.query or parts.fragment or parts.username:
+        raise _RejectedError(accepted)
+    return text.rstrip("/").removesuffix("/v1").rstrip("/")
+
+
+def _source(text: str) -> str:
+    lowered = text.lower()
+    if lowered in _RESERVED_SOURCES or lowered.startswith(_RESERVED_PREFIXES) or len(text) > _SOURCE_LENGTH:
+        words = ", ".join(sorted(_RESERVED_SOURCES))
+        raise _RejectedError(
+            f"up to 72 characters, none of OpenPhone's reserved words ({words}), not beginning with openphone or csv"
+        )
+    return text
+
+
+def _region(text: str) -> str:
+    region = text.upper()
+    if region == "US":
+        return region
+    import phonenumbers  # noqa: PLC0415  # 20 ms that the usual setting saves
+
+    if region not in phonenumbers.SUPPORTED_REGIONS:
+        raise _RejectedError("a two-letter region such as US, CA or GB")
+    return region
+
+
+def _change_limit(text: str) -> ChangeLimit:
+    share = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*%", text)
+    if share and float(share[1]) <= 100:
+        return ChangeLimit(share=float(share[1]) / 100)
+    if re.fullmatch(r"[0-9]+", text):
+        return ChangeLimit(number=int(text))
+    raise _RejectedError("a share such as 20%, or a number of contacts")
+
+
+def _schedule(text: str) -> str:
+    """Five fields that cron knows: cronsim would take seconds, ``L`` and ``#`` as well."""
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from cronsim import CronSim, CronSimError  # noqa: PLC0415
+
+    fields = text.upper().split()
+    try:
+        CronSim(" ".join(fields), datetime(2026, 1, 1, tzinfo=UTC))
+        known = all(re.fullmatch(r"[0-9*/,\-]+", _WEEKDAY_OR_MONTH.sub("1", one)) for one in fields)
+    except CronSimError:
+        known = False
+    if len(fields) != _CRON_FIELDS or not known:
+        raise _RejectedError("a cron expression of five fields such as 0 2 * * *")
+    return " ".join(fields)
+
+
+def _api_key(text: str) -> str:
+    if not text.isascii() or any(character.isspace() for character in text):
+        raise _RejectedError(
+            "the key as the app shows it, without spaces (it is sent as it is, with no Bearer before it)"
+        )
+    return text
+
+
+def _query(text: str) -> str:
+    if not text.startswith("@"):
+        return text
+    try:
+        return Path(text[1:]).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise _RejectedError("SQL, or @ and the path of a readable UTF-8 file with SQL") from None
+
+
+def _database_url(text: str) -> str:
+    """Only the form is looked at here; libpq judges the rest, and loading it takes 130 ms."""
+    if not re.match(r"postgres(ql)?://|\s*\w+\s*=", text):
+        raise _RejectedError(
+            "a Postgres connection string such as postgresql://user:password@host:5432/database or host=... dbname=..."
+        )
+    return text
+
+
+def _web_address(text: str) -> str:
+    if not re.match(r"https?://[^\s/]+", text):
+        raise _RejectedError("a web address such as https://hc-ping.com/...")
+    return text
+
+
+def _alert_urls(text: str) -> tuple[str, ...]:
+    urls = _words(text)
+    if not all(re.match(r"[A-Za-z][A-Za-z0-9+.-]*://\S", url) for url in urls):
+        raise _RejectedError("Apprise URLs such as mailto://... or slack://..., separated by commas")
+    return urls
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+# --- the table ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its variable, the attribute of `Settings`, the default as text, and one line of help."""
+
+    name: str
+    attribute: str
+    default: str
+    help: str
+    parse: Callable[[str], Any] = _text
+    secret: bool = False
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "OPENPHONE_API_KEY",
+        "api_key",
+        "",
+        "API key, as the app shows it (Settings, API)",
+        _api_key,
+        secret=True,
+    ),
+    Setting(
+        "OPENPHONE_BASE_URL",
+        "base_url",
+        "https://api.quo.com",
+        "API address; plain http only to this machine",
+        _base_url,
+    ),
+    Setting(
+        "DATABASE_URL",
+        "database_url",
+        "",
+        "Postgres connection string (URL or key=value); `SUPABASE_DB_URL` is read too",
+        _database_url,
+        secret=True,
+    ),
+    Setting(
+        "OPENPHONE_CLIENT_TABLE",
+        "client_table",
+        "",
+        '`"Client"` or `clients`, whichever exists; `schema.table` allowed',
+    ),
+    Setting(
+        "OPENPHONE_CLIENT_QUERY",
+        "client_query",
+        "",
+        "SQL (or `@file.sql`) that yields the client columns, in place of a table",
+        _query,
+    ),
+    Setting("OPENPHONE_SOURCE", "source", "legal-practitioner-app", "marks contacts made by this tool", _source),
+    Setting("OPENPHONE_DEFAULT_REGION", "region", "US", "for phone numbers without a country code", _region),
+    Setting(
+        "OPENPHONE_NAME_THRESHOLD",
+        "name_threshold",
+        "0.90",
+        "name similarity from which two names agree, 0 to 1",
+        _number(0, 1, float),
+    ),
+    Setting(
+        "OPENPHONE_ON_POSSIBLE_DUPLICATE",
+        "on_possible_duplicate",
+        "hold",
+        "`hold`, `create` or `link`",
+        _choice("hold", "create", "link"),
+    ),
+    Setting(
+        "OPENPHONE_ON_REMOTE_EDIT",
+        "on_remote_edit",
+        "keep",
+        "`keep` or `overwrite`: a field that a person changed in the app while the source did not",
+        _choice("keep", "overwrite"),
+    ),
+    Setting(
+        "OPENPHONE_ON_CONFLICT",
+        "on_conflict",
+        "source",
+        "`source` or `remote`: both sides changed the same field",
+        _choice("source", "remote"),
+    ),
+    Setting(
+        "OPENPHONE_ON_REMOVED",
+        "on_removed",
+        "keep",
+        "`keep` or `delete`: client or alternate gone from the source",
+        _choice("keep", "delete"),
+    ),
+    Setting(
+        "OPENPHONE_MAX_CHANGES",
+        "max_changes",
+        "20%",
+        "safety stop: more changes among linked contacts than this share of them",
+        _change_limit,
+    ),
+    Setting("OPENPHONE_SYNC_SCHEDULE", "schedule", "0 2 * * *", "cron expression of the nightly sync", _schedule),
+    Setting("OPENPHONE_BATCH_SIZE", "batch_size", "50", "clients per database fetch", _number(1, 10000, int)),
+    Setting("OPENPHONE_RETRY_ATTEMPTS", "retry_attempts", "3", "tries after the first", _number(0, 20, int)),
+    Setting(
+        "OPENPHONE_RETRY_DELAY",
+        "retry_delay_ms",
+        "1000",
+        "base delay in ms, exponential with jitter",
+        _number(0, 600000, int),
+    ),
+    Setting(
+        "OPENPHONE_RATE_LIMIT_SECOND",
+        "rate_per_second",
+        "10",
+        "ceiling on requests a second; the lowest of the three rules",
+        _number(1, 10000, int),
+    ),
+    Setting(
+        "OPENPHONE_RATE_LIMIT_MINUTE",
+        "rate_per_minute",
+        "600",
+        "ceiling on requests a minute",
+        _number(1, 600000, int),
+    ),
+    Setting(
+        "OPENPHONE_RATE_LIMIT_HOUR",
+        "rate_per_hour",
+        "36000",
+        "ceiling on requests an hour",
+        _number(1, 36000000, int),
+    ),
+    Setting("OPENPHONE_TIMEOUT", "timeout_ms", "30000", "ms to wait for an answer", _number(1, 600000, int)),
+    Setting(
+        "OPENPHONE_EXTRA_COLUMNS",
+        "extra_columns",
+        "",
+        "further columns of the client table, comma separated, for custom fields of the same name",
+        _words,
+    ),
+    Setting(
+        "OPENPHONE_FULL_EVERY",
+        "full_every_s",
+        "7d",
+        "an incremental run becomes a full one when the last is older; `0` never",
+        parse_duration,
+    ),
+    Setting(
+        "OPENPHONE_KEEP_RUNS",
+        "keep_runs_s",
+        "180d",
+        "how long the journal, its before-images and run files are kept",
+        parse_duration,
+    ),
+    Setting(
+        "OPENPHONE_PROMETHEUS_FILE",
+        "prometheus_file",
+        "",
+        "text file for node_exporter, replaced after every run",
+    ),
+    Setting("OPENPHONE_ENABLE_LOGGING", "enable_logging", "true", "log file in the state folder, rotated", _flag),
+    Setting(
+        "OPENPHONE_ALERT_ON_FAILURE",
+        "alert_on_failure",
+        "true",
+        "tell somebody when a run fails, and when it recovers",
+        _flag,
+    ),
+    Setting(
+        "OPENPHONE_ALERT_URLS",
+        "alert_urls",
+        "",
+        "Apprise URLs, comma separated (needs the extra `alerts`)",
+        _alert_urls,
+        secret=True,
+    ),
+    Setting(
+        "OPENPHONE_HEALTHCHECK_URL",
+        "healthcheck_url",
+        "",
+        "address that gets start, success and failure pings",
+        _web_address,
+        secret=True,
+    ),
+    Setting(
+        "OPENPHONE_STATE_DIR",
+        "state_dir",
+        "",
+        "state, runs, log and metrics; default `$XDG_STATE_HOME/openphone-sync`, for root `/var/lib/openphone-sync`",
+    ),
+)
+
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+_ALIASES = {"DATABASE_URL": ("SUPABASE_DB_URL",)}
+_CUSTOM_FIELD = re.compile(r"OPENPHONE_CF_([A-Z0-9_]+)_KEY")
+
+API = "OPENPHONE_API_KEY"
+DATABASE = "DATABASE_URL"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings, checked. Times in the unit of their name; ``repr`` hides secrets."""
+
+    state_dir: Path
+    api_key: str = field(default="", repr=False)
+    base_url: str = "https://api.quo.com"
+    database_url: str = field(default="", repr=False)
+    client_table: str = ""
+    client_query: str = ""
+    source: str = "legal-practitioner-app"
+    region: str = "US"
+    custom_field_keys: Mapping[str, str] = field(default_factory=dict)
+    name_threshold: float = 0.90
+    on_possible_duplicate: str = "hold"
+    on_remote_edit: str = "keep"
+    on_conflict: str = "source"
+    on_removed: str = "keep"
+    max_changes: ChangeLimit = field(default=ChangeLimit(share=0.20))
+    schedule: str = "0 2 * * *"
+    batch_size: int = 50
+    retry_attempts: int = 3
+    retry_delay_ms: int = 1000
+    rate_per_second: int = 10
+    rate_per_minute: int = 600
+    rate_per_hour: int = 36000
+    timeout_ms: int = 30000
+    extra_columns: tuple[str, ...] = ()
+    full_every_s: float = 7 * 86400
+    keep_runs_s: float = 180 * 86400
+    prometheus_file: str = ""
+    enable_logging: bool = True
+    alert_on_failure: bool = True
+    alert_urls: tuple[str, ...] = field(default=(), repr=False)
+    healthcheck_url: str = field(default="", repr=False)
+    env_file: Path | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def load_settings(
+    environ: Mapping[str, str],
+    *,
+    env_file: Path | None = None,
+    state_dir: Path | None = None,
+    folder: Path | None = None,
+    require: Iterable[str] = (),
+) -> Settings:
+    """Settings from ``environ``, then the env files; `ConfigurationError` names every fault at once.
+
+    ``folder`` is where ``.env.local`` and ``.env`` are looked for (default: the current one); ``require`` names the
+    settings that must be present for the command at hand.
+    """
+    written = _read_env_files(environ, env_file, folder or Path())
+    texts = _with_aliases(written | _present(environ))
+    values, faults = _parse_all(texts)
+    faults += [_missing(name, texts) for name in require if not texts.get(name)]
+    if faults:
+        raise ConfigurationError(_fault_message(faults))
+    chosen = state_dir or Path(values.pop("state_dir", "") or default_state_dir(environ))
+    values.pop("state_dir", None)
+    return Settings(
+        **values,
+        state_dir=chosen.expanduser().absolute(),
+        custom_field_keys=_custom_field_keys(texts),
+        env_file=env_file.absolute() if env_file else None,
+        warnings=tuple(_unknown_names(written)),
+    )
+
+
+def env_files(environ: Mapping[str, str], env_file: Path | None, folder: Path) -> list[Path]:
+    """The env files in the order in which they rule."""
+    config_home = environ.get("XDG_CONFIG_HOME") or str(_home(environ) / ".config")
+    files = [folder / ".env.local", folder / ".env", Path(config_home) / "openphone-sync" / "env"]
+    return ([env_file] if env_file else []) + files
+
+
+def _read_env_files(environ: Mapping[str, str], env_file: Path | None, folder: Path) -> dict[str, str]:
+    """What the env files say, the ruling one last."""
+    if env_file is not None and not env_file.is_file():
+        raise ConfigurationError(f"the env file {env_file} does not exist; check --env-file")
+    texts: dict[str, str] = {}
+    for path in reversed(env_files(environ, env_file, folder)):
+        try:
+            found = _read_env_file(path) if path.is_file() else {}
+        except (OSError, UnicodeDecodeError):
+            raise ConfigurationError(
+                f"the env file {path} cannot be read; check its rights, and that it is UTF-8 text"
+            ) from None
+        texts.update(_present(found))
+    return texts
+
+
+def _with_aliases(texts: dict[str, str]) -> dict[str, str]:
+    for name, aliases in _ALIASES.items():
+        for alias in aliases:
+            if alias in texts:
+                texts.setdefault(name, texts[alias])
+    return texts
+
+
+def _read_env_file(path: Path) -> Mapping[str, str | None]:
+    from dotenv import dotenv_values  # noqa: PLC0415  # only where there is a file
+
+    return dotenv_values(path, interpolate=False, encoding="utf-8-sig")  # passwords hold dollar signs
+
+
+def _present(found: Mapping[str, str | None]) -> dict[str, str]:
+    """An empty value counts as not set, so that a copied .env.example works."""
+    return {name: value.strip() for name, value in found.items() if value and value.strip()}
+
+
+def _parse_all(texts: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    values: dict[str, Any] = {}
+    faults: list[str] = []
+    for setting in SETTINGS:
+        text = texts.get(setting.name)
+        if text is None:
+            continue
+        try:
+            values[setting.attribute] = setting.parse(text)
+        except ValueError as error:
+            shown = "its value" if setting.secret or len(text) > 60 else f"{text!r}"
+            faults.append(f"{setting.name}: {shown} is not accepted; give {error}")
+    if texts.get("OPENPHONE_CLIENT_TABLE") and texts.get("OPENPHONE_CLIENT_QUERY"):
+        faults.append("OPENPHONE_CLIENT_TABLE and OPENPHONE_CLIENT_QUERY are both set; keep one of them")
+    return values, faults
+
+
+def _missing(name: str, texts: Mapping[str, str]) -> str:
+    if name == DATABASE and any(key.startswith("SUPABASE_") for key in texts):
+        return (
+            "DATABASE_URL is not set: SUPABASE_URL and its keys do not reach the database itself; "
+            "in the Supabase dashboard press Connect and copy the connection string"
+        )
+    if name == DATABASE:
+        return "DATABASE_URL is not set: give a Postgres connection string such as postgresql://user:password@host/db"
+    return f"{name} is not set: make a key in the OpenPhone (Quo) app under Settings, API, and put it into .env"
+
+
+def _fault_message(faults: list[str]) -> str:
+    if len(faults) == 1:
+        return faults[0]
+    return f"{len(faults)} settings need mending:\n" + "\n".join(f"  {fault}" for fault in faults)
+
+
+def _custom_field_keys(texts: Mapping[str, str]) -> dict[str, str]:
+    found = {name: _CUSTOM_FIELD.fullmatch(name) for name in texts}
+    return {match[1]: texts[name] for name, match in found.items() if match}
+
+
+def _unknown_names(texts: Mapping[str, str]) -> Iterable[str]:
+    """Misspelt names in env files; the environment may hold what other programs call so."""
+    for name in sorted(texts):
+        if name.startswith("OPENPHONE_") and name not in _BY_NAME and not _CUSTOM_FIELD.fullmatch(name):
+            close = difflib.get_close_matches(name, _BY_NAME, n=1)
+            yield f"unknown setting {name}" + (f"; did you mean {close[0]}?" if close else "")
+
+
+def default_state_dir(environ: Mapping[str, str]) -> str:
+    """Where the state lies unless told otherwise."""
+    base = environ.get("XDG_STATE_HOME")
+    if base:
+        return str(Path(base) / "openphone-sync")
+    if os.geteuid() == 0:
+        return "/var/lib/openphone-sync"
+    return str(_home(environ) / ".local" / "state" / "openphone-sync")
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    return Path(environ["HOME"]) if environ.get("HOME") else Path.home()
+
+
+def make_env_example() -> str:
+    """Body of `.env.example`: every setting with its help and default, those that must be set uncommented."""
+    blocks = [
+        f"\n# {setting.help}\n{'' if setting.name in {API, DATABASE} else '# '}{setting.name}={setting.default}\n"
+        for setting in SETTINGS
+    ]
+    return "".join(
+        [*blocks, "\n# key of one custom field, in place of looking it up by name\n# OPENPHONE_CF_COUNTY_KEY=\n"]
+    )

@@ -1,0 +1,109 @@
+"""Errors, named by what happens next.
+
+::
+
+    OpenPhoneSyncError
+    |-- RunError                     the run ends; ``exit_code`` says how
+    |   |-- ConfigurationError  2    settings, usage, a missing table or column: nothing was written
+    |   |-- UnreachableError    3    API or database could not be reached; ``--wait`` keeps trying
+    |   |   `-- RefusedError    3    it was reached and refused the credentials: waiting does not help
+    |   |-- SafetyStopError     4    refused before the first write; ``--force`` overrides
+    |   |-- WorldMovedError     4    a saved plan, workspace or database that is not the one expected: no override
+    |   |-- LockedError         5    another run holds the lock
+    |   `-- InterruptedRunError 128+n  a signal; in-flight writes were finished and recorded
+    `-- ContactError                 this contact only; the run goes on
+        |-- ContactGoneError         404
+        |-- ContactConflictError     409
+        |-- ContactOwnedError        403
+        |-- AnswerLostError          nobody knows whether the request was carried out
+        `-- NotSentError             the run is stopping and the request has not left
+
+Messages say what happened, with which value (never a secret or a person's data), and what to do now.
+"""
+
+from __future__ import annotations
+
+
+class OpenPhoneSyncError(Exception):
+    """Base of all errors that this project raises on purpose."""
+
+
+class RunError(OpenPhoneSyncError):
+    """The run ends here with ``exit_code``."""
+
+    exit_code = 1
+
+
+class ConfigurationError(RunError):
+    """A setting, an argument, a table or a column is wrong; nothing was written."""
+
+    exit_code = 2
+
+
+class UnreachableError(RunError):
+    """The API or the database could not be reached."""
+
+    exit_code = 3
+
+
+class RefusedError(UnreachableError):
+    """The API or the database refused the credentials."""
+
+
+class SafetyStopError(RunError):
+    """The plan goes past a safety limit; nothing was written and ``--force`` overrides."""
+
+    exit_code = 4
+
+
+class WorldMovedError(RunError):
+    """A saved plan that no longer fits, another workspace or another database: there is no override."""
+
+    exit_code = 4
+
+
+class LockedError(RunError):
+    """Another run holds the lock of this state folder."""
+
+    exit_code = 5
+
+
+class InterruptedRunError(RunError):
+    """A signal ended the run; ``exit_code`` is 128 plus its number."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"interrupted by signal {signal_number}")
+        self.exit_code = 128 + signal_number
+
+
+class ContactError(OpenPhoneSyncError):
+    """One contact could not be read or written; the run goes on with the others.
+
+    ``status`` is the HTTP status, 0 when there was no answer; ``code`` is the API's own, or ours in words.
+    """
+
+    def __init__(self, message: str, *, status: int = 0, code: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.code = code
+
+
+class ContactGoneError(ContactError):
+    """404: the contact does not exist (any more)."""
+
+
+class ContactConflictError(ContactError):
+    """409: the external id is taken; the API does not say by whom."""
+
+
+class ContactOwnedError(ContactError):
+    """403: a native integration owns the contact; it is read-only for us."""
+
+
+class AnswerLostError(ContactError):
+    """The request may or may not have been carried out: no answer, a 5xx, or an answer that is no JSON."""
+
+
+class NotSentError(ContactError):
+    """The run is stopping; this request never left."""

@@ -1,0 +1,499 @@
+"""The values that travel through a run, in order of appearance.
+
+``Postgres -> ClientRow -> DesiredContact -> Pair <- RemoteContact``, then ``Pair -> Action -> Plan -> Outcome``. All
+values are frozen. *Client* is a person in the source, *contact* is OpenPhone's side. Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+else:
+    Json = Any  # the decoder of the state resolves annotations at run time and knows no recursive alias
+"""What a JSON document can hold."""
+
+FieldValue = str | int | float | bool | tuple[str, ...]
+"""A custom field's value: text, number, boolean, or a tuple of options for a multi-select."""
+
+
+# --- the source --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRow:
+    """One row of the client table as Postgres wrote it to JSON (``row_to_json``).
+
+    ``document`` is that JSON text: unchanged rows are recognised by its hash alone and never parsed.
+    """
+
+    client_id: str
+    document: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceIdentity:
+    """Which database and relation the clients come from.
+
+    ``system`` is Postgres' system identifier, empty where the role may not read it; ``host`` then tells.
+    """
+
+    system: str
+    host: str
+    database: str
+    relation: str
+
+    def same_as(self, other: SourceIdentity) -> bool:
+        """Whether both are one database and relation, as far as can be told."""
+        if (self.database, self.relation) != (other.database, other.relation):
+            return False
+        if self.system and other.system:
+            return self.system == other.system
+        return self.host == other.host
+
+
+# --- what one client becomes -------------------------------------------------------------------------------------
+
+
+class FieldType(StrEnum):
+    """Types of custom fields (vendor document, ``GET /v1/contact-custom-fields``)."""
+
+    ADDRESS = "address"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    MULTI_SELECT = "multi-select"
+    NUMBER = "number"
+    STRING = "string"
+    URL = "url"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldDefinition:
+    """A custom field that staff defined in the app. Keys are opaque (24 hex digits or an epoch), names can repeat.
+
+    ``kind`` is one of `FieldType`, or a type that the API gained later: such a field is carried through, never written.
+    """
+
+    key: str
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A phone (``value`` in E.164) or an e-mail address (as typed) with its label."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContactValues:
+    """The part of a contact that is ours: what the mapping makes, and, as *base*, what was last written or left.
+
+    ``custom_fields`` are (key, value) pairs ordered by key; a None value means "the source has nothing here".
+    """
+
+    first_name: str
+    company: str
+    role: str
+    phones: tuple[Item, ...] = ()
+    emails: tuple[Item, ...] = ()
+    custom_fields: tuple[tuple[str, FieldValue | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredContact:
+    """A contact as the source wants it.
+
+    ``slot`` is 0 for the client and n for alternate n. ``person`` is the name of the human behind it (an alternate's
+    own name, or empty when the source has none), while ``values.first_name`` is what the phone displays.
+    ``denied`` holds the keys of custom fields that the source denies outright (false, not NULL).
+    ``phones_unusable``: the source has text there that is no phone, so existing numbers are left alone.
+    ``unfit`` says why this contact cannot be created ("no phone number"); a linked contact is updated all the same.
+    ``seniority`` sorts the older row first.
+    """
+
+    external_id: str
+    client_id: str
+    slot: int
+    person: str
+    values: ContactValues
+    denied: frozenset[str] = frozenset()
+    birth_date: str | None = None
+    phones_unusable: bool = False
+    unfit: str | None = None
+    seniority: tuple[str, str] = ("", "")
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A contact that the source names but that cannot be made, with the reason (no person's data in it)."""
+
+    external_id: str
+    client_id: str
+    slot: int
+    reason: str
+
+
+Wanted = DesiredContact | Skipped
+
+
+# --- OpenPhone's side --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteItem:
+    """A phone or e-mail of a contact. ``extra`` carries keys that this version does not know, untouched."""
+
+    label: str
+    value: str | None
+    item_id: str | None = None
+    extra: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteField:
+    """A custom field's value on a contact. ``key`` can be absent on live answers; then ``field_id`` addresses it."""
+
+    key: str | None
+    value: Json
+    field_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteContact:
+    """A contact as OpenPhone holds it.
+
+    ``other_fields`` are default fields that this version does not know, carried through every write.
+    ``read_at_s`` is the monotonic second of reading and takes no part in comparisons.
+    """
+
+    contact_id: str
+    external_id: str | None = None
+    source: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    company: str | None = None
+    role: str | None = None
+    phones: tuple[RemoteItem, ...] = ()
+    emails: tuple[RemoteItem, ...] = ()
+    custom_fields: tuple[RemoteField, ...] = ()
+    other_fields: Mapping[str, Json] = field(default_factory=dict)
+    read_at_s: float = field(default=0.0, compare=False)
+
+    @property
+    def display_name(self) -> str:
+        """First and last name as the app shows them; empty when both are."""
+        return " ".join(part for part in (self.first_name, self.last_name) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class ContactDraft:
+    """The whole contact to send: PATCH replaces arrays, so what others put there is in here too.
+
+    ``external_id`` and ``source`` are None where they are not to be touched; ``unset_external_id`` takes the external
+    id away.
+    """
+
+    first_name: str | None
+    last_name: str | None = None
+    company: str | None = None
+    role: str | None = None
+    phones: tuple[RemoteItem, ...] = ()
+    emails: tuple[RemoteItem, ...] = ()
+    custom_fields: tuple[RemoteField, ...] = ()
+    other_fields: Mapping[str, Json] = field(default_factory=dict)
+    external_id: str | None = None
+    source: str | None = None
+    unset_external_id: bool = False
+
+
+# --- what earlier runs know --------------------------------------------------------------------------------------
+
+
+class Standing(StrEnum):
+    """Where a wanted contact stood after the last run that looked at it."""
+
+    LINKED = "linked"
+    SKIPPED = "skipped"
+    HELD = "held"
+    PENDING = "pending"  # a write failed or was left unfinished: the next run tries again
+    DECLINED = "declined"  # deleted twice by a person, or decided in a review: not created again
+    REVERTED = "reverted"  # rolled back: left alone until the row changes or a review releases it
+    ORPHANED = "orphaned"  # the source no longer names it; its contact stays as it is
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One row of the state: a wanted contact, the OpenPhone contact it is tied to, and the base of the merge.
+
+    ``person`` is the name of the human it was written for, so that links can follow persons when slots trade places.
+    ``times_gone`` counts how often the contact was found deleted. ``first_run`` is the run that made the link.
+    """
+
+    external_id: str
+    client_id: str
+    slot: int
+    standing: Standing
+    contact_id: str | None = None
+    base: ContactValues | None = None
+    person: str = ""
+    reason: str = ""
+    times_gone: int = 0
+    failures: int = 0
+    first_run: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownClient:
+    """What the state remembers of a client without looking closer.
+
+    ``fingerprint`` is that of the row when it was last looked at; ``due``: work was left to do, or a person decided
+    something, so it is looked at again though its row has not moved. ``linked``, ``skipped`` and ``held`` count its
+    wanted contacts.
+    """
+
+    client_id: str
+    fingerprint: bytes | None
+    removed: bool
+    due: bool = False
+    linked: int = 0
+    skipped: int = 0
+    held: int = 0
+
+
+class Choice(StrEnum):
+    """What a person decided in a review about a wanted contact and a candidate."""
+
+    LINK = "link"
+    SEPARATE = "separate"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """``candidate`` is a contact id, or the external id of another wanted contact."""
+
+    external_id: str
+    candidate: str
+    choice: Choice
+
+
+# --- who is who --------------------------------------------------------------------------------------------------
+
+
+class Verdict(StrEnum):
+    """What matching found for one wanted contact."""
+
+    LINKED = "linked"  # the link in the state holds
+    OWN = "own"  # our external id and our source, but no link: an earlier contact of ours
+    ADOPT = "adopt"  # a person's contact for the same human
+    CREATE = "create"
+    RECREATE = "recreate"  # the linked contact is gone for the first time
+    HOLD = "hold"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A possible duplicate: ``subject`` is a contact id, or the external id of another wanted contact."""
+
+    subject: str
+    kind: str  # "phone", "email", "name", "external id", "link", "row"
+    score: float
+    words: str  # the evidence in words, without a person's data
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A wanted contact and the remote contact it meets, if any, with the evidence."""
+
+    desired: DesiredContact
+    verdict: Verdict
+    remote: RemoteContact | None = None
+    evidence: tuple[Candidate, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LookAlike:
+    """Two source rows or a row and a contact that resemble each other, for ``problems``."""
+
+    external_id: str
+    other: str
+    score: float
+    words: str
+
+
+# --- the plan ----------------------------------------------------------------------------------------------------
+
+
+class ActionKind(StrEnum):
+    """What a run does with one wanted contact; the values are the names in the report."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    ADOPT = "adopt"
+    DELETE = "delete"
+    UNCHANGED = "unchanged"
+    SKIP = "skip"
+    HOLD = "hold"
+
+
+WRITING = frozenset({ActionKind.CREATE, ActionKind.UPDATE, ActionKind.ADOPT, ActionKind.DELETE})
+"""Actions that may send a request that changes something."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field before and after, for ``dry-run`` and ``runs show``. Holds people's data: never logged."""
+
+    field: str
+    before: Json
+    after: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Both sides changed a field; ``kept`` is ``source`` or ``remote``. ``lost`` is the value that gave way."""
+
+    field: str
+    kept: str
+    lost: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What merging makes of base, theirs and ours: the whole contact to send, and the base to remember."""
+
+    draft: ContactDraft
+    base: ContactValues
+    changes: tuple[FieldChange, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One decided step for one wanted contact.
+
+    ``before`` is the contact as it was read (None for a creation) and ``base`` the base it was merged over. ``link``
+    is the state row to remember once the action is done. ``recreates`` marks the one repeated creation of a contact
+    that somebody deleted; ``linked_before`` an action on a contact that was linked before this run. ``unlinks``: the
+    contact is ours no longer once the action is done.
+    """
+
+    kind: ActionKind
+    link: Link
+    contact_id: str | None = None
+    desired: DesiredContact | None = None
+    verdict: Verdict | None = None
+    before: RemoteContact | None = None
+    base: ContactValues | None = None
+    merged: Merged | None = None
+    evidence: tuple[Candidate, ...] = ()
+    reason: str = ""
+    recreates: bool = False
+    linked_before: bool = False
+    unlinks: bool = False
+
+    @property
+    def external_id(self) -> str:
+        """Id of the wanted contact."""
+        return self.link.external_id
+
+    @property
+    def client_id(self) -> str:
+        """The client it belongs to."""
+        return self.link.client_id
+
+    @property
+    def slot(self) -> int:
+        """0 for the client, n for alternate n."""
+        return self.link.slot
+
+    @property
+    def writes(self) -> bool:
+        """Whether carrying it out sends a request."""
+        return self.kind in WRITING and (self.merged is None or bool(self.merged.changes) or self.before is None)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTally:
+    """Clients of a run; ``unchanged`` ones were recognised by their fingerprint."""
+
+    read: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    removed: int = 0
+
+
+# --- the result --------------------------------------------------------------------------------------------------
+
+
+class Result(StrEnum):
+    """How an action ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    UNFINISHED = "unfinished"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one action. ``status`` is the HTTP status (0: no answer), ``code`` the API's or our own."""
+
+    action: Action
+    result: Result
+    contact_id: str | None = None
+    status: int = 0
+    code: str = ""
+    message: str = ""
+    conflicts: tuple[Conflict, ...] = ()
+    kind: ActionKind | None = None  # where acting found the world moved: a creation that turned into an adoption
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One write as the journal holds it. ``result`` is None while nobody knows whether the request was carried out.
+
+    ``before`` is the contact as it was read before the write, ``draft`` what was sent, ``after`` the answer.
+    ``link`` is the state row to remember if the write turns out to have happened.
+    """
+
+    entry_id: int
+    run_id: str
+    external_id: str
+    client_id: str
+    kind: ActionKind
+    contact_id: str | None
+    link: Link
+    before: RemoteContact | None
+    draft: ContactDraft | None
+    intended_at: float
+    result: Result | None = None
+    settled_at: float | None = None
+    status: int = 0
+    code: str = ""
+    message: str = ""
+    conflicts: tuple[Conflict, ...] = ()
+    after: RemoteContact | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run in the history. ``report`` is the run report's JSON text, None while the run is going on."""
+
+    run_id: str
+    command: str
+    status: str
+    started_at: float
+    finished_at: float | None = None
+    processed: int = 0
+    total: int = 0
+    report: str | None = None

@@ -1,0 +1,263 @@
+"""One request with its retries: what an answer means, and whether asking again is safe.
+
+Retried: 429, 5xx, transport errors and 2xx answers that are no JSON, with exponential backoff and jitter. Never
+retried: 400, 401, 402, 403, 404, 409, and a POST whose answer was lost, since nobody knows whether it was stored.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+import stamina
+
+from openphone_sync.errors import (
+    AnswerLostError,
+    ContactConflictError,
+    ContactError,
+    ContactGoneError,
+    ContactOwnedError,
+    NotSentError,
+    RefusedError,
+    UnreachableError,
+)
+from openphone_sync.openphone.pacing import Pacer
+
+FAILURES_IN_A_ROW = 10
+"""Requests given up with no success between them before the run stops (circuit breaker)."""
+
+MAX_BACKOFF_S = 60.0
+
+_POLICY = re.compile(r"q=([0-9]+)\s*;\s*w=([0-9]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRules:
+    """``attempts`` are tries after the first; ``delay_s`` is the base of the exponential backoff."""
+
+    attempts: int = 3
+    delay_s: float = 1.0
+
+
+class _BusyError(Exception):
+    """429: not carried out, ask again later."""
+
+    def __init__(self, retry_after_s: float | None) -> None:
+        super().__init__("429")
+        self.retry_after_s = retry_after_s
+
+
+class _UnsentError(Exception):
+    """No connection: the request never reached the API."""
+
+
+class Caller:
+    """Sends requests, paced and retried, and counts them. Safe for many threads."""
+
+    def __init__(
+        self,
+        client: httpx.Client,
+        pacer: Pacer,
+        rules: RetryRules,
+        *,
+        stopping: Callable[[], bool],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._client = client
+        self._pacer = pacer
+        self._rules = rules
+        self._stopping = stopping
+        self._warn = warn
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+        self._failures = 0
+
+    def counts(self) -> Mapping[str, int]:
+        """Requests sent by method, and ``retried``, ``rateLimited``."""
+        with self._lock:
+            return dict(self._counts)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Sequence[tuple[str, str]] = (),
+        body: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """The JSON object of a 2xx answer; empty for 204.
+
+        Raises `ContactError` and its kinds for this request, `UnreachableError` where the run must end.
+        """
+        again = (_BusyError, _UnsentError) if method == "POST" else (_BusyError, _UnsentError, AnswerLostError)
+        try:
+            for attempt in stamina.retry_context(
+                on=lambda error: self._backoff(error, again),
+                attempts=self._rules.attempts + 1,
+                timeout=None,
+                wait_initial=self._rules.delay_s,
+                wait_max=MAX_BACKOFF_S,
+                wait_jitter=self._rules.delay_s,
+            ):
+                with attempt:
+                    if attempt.num > 1:
+                        self._count("retried")
+                    return self._send(method, path, params, body)
+        except _BusyError as error:
+            raise self._given_up(ContactError("the API is busy (429)", status=429, code="rate limited")) from error
+        except _UnsentError as error:
+            raise self._given_up(
+                AnswerLostError(f"no connection to the API ({error})", code="no connection")
+            ) from error
+        except AnswerLostError as error:
+            raise self._given_up(error) from error
+        raise AssertionError("retry_context ends by returning or raising")
+
+    def _send(
+        self, method: str, path: str, params: Sequence[tuple[str, str]], body: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        self._pacer.wait()
+        if self._stopping():
+            raise NotSentError("not sent: the run is stopping", code="stopped")
+        self._count(method)
+        try:
+            response = self._client.request(method, path, params=list(params), json=body)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise _UnsentError(_reason(error)) from None
+        except httpx.HTTPError as error:
+            raise AnswerLostError(f"no answer from the API ({_reason(error)})", code="no answer") from None
+        self._read_policy(response)
+        return self._read_answer(response)
+
+    def _read_answer(self, response: httpx.Response) -> dict[str, Any]:
+        status = response.status_code
+        if status == httpx.codes.TOO_MANY_REQUESTS:
+            self._count("rateLimited")
+            raise _BusyError(_retry_after(response, dt.datetime.now(dt.UTC)))
+        if status >= httpx.codes.INTERNAL_SERVER_ERROR:
+            raise AnswerLostError(f"the API answered {status}", status=status, code=_code(response))
+        if response.is_success:
+            answer = _parse_success(response)
+            self._went_through()
+            return answer
+        self._went_through()  # a refusal is an answer: the API is there
+        raise _refusal(response)
+
+    def _backoff(self, error: Exception, again: tuple[type[Exception], ...]) -> bool | float:
+        """Whether to ask again. A 429 waits in the pacer, where every thread sees it, not here."""
+        if isinstance(error, _BusyError):
+            obeyed = self._pacer.widen(error.retry_after_s)
+            if error.retry_after_s and error.retry_after_s > obeyed:
+                self._warn(f"the API asked to wait {error.retry_after_s:.0f} s; {obeyed:.0f} s are obeyed")
+        return isinstance(error, again)
+
+    def _went_through(self) -> None:
+        with self._lock:
+            self._failures = 0
+        self._pacer.narrow()
+
+    def _given_up(self, error: ContactError) -> ContactError | UnreachableError:
+        with self._lock:
+            self._failures += 1
+            failures = self._failures
+        if failures >= FAILURES_IN_A_ROW:
+            return UnreachableError(
+                f"the API failed {failures} times in a row ({error.message}); run again later, everything done is recorded"
+            )
+        return error
+
+    def _read_policy(self, response: httpx.Response) -> None:
+        found = _POLICY.search(response.headers.get("ratelimit-policy", ""))
+        if found and int(found[1]) > 0 and int(found[2]) > 0:
+            self._pacer.obey_policy(int(found[1]) / int(found[2]))
+
+    def _count(self, name: str) -> None:
+        with self._lock:
+            self._counts[name] += 1
+
+
+def _parse_success(response: httpx.Response) -> dict[str, Any]:
+    if response.status_code == httpx.codes.NO_CONTENT:
+        return {}
+    try:
+        answer = response.json()
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        answer = None
+    if not isinstance(answer, dict):
+        raise AnswerLostError(
+            f"the API answered {response.status_code} with something that is no JSON",
+            status=response.status_code,
+            code="no JSON",
+        )
+    return answer
+
+
+def _refusal(response: httpx.Response) -> ContactError | UnreachableError:
+    status = response.status_code
+    message, code = describe_error(response)
+    if status == httpx.codes.UNAUTHORIZED:
+        return RefusedError(
+            "OpenPhone refused the API key (401): check OPENPHONE_API_KEY, sent as it is, without Bearer; "
+            "a key made less than a minute ago may need another moment"
+        )
+    if status == httpx.codes.PAYMENT_REQUIRED:
+        return RefusedError("OpenPhone refused (402, payment required): check the workspace's plan and credit")
+    kinds: dict[int, type[ContactError]] = {403: ContactOwnedError, 404: ContactGoneError, 409: ContactConflictError}
+    return kinds.get(status, ContactError)(message, status=status, code=code)
+
+
+def describe_error(response: httpx.Response) -> tuple[str, str]:
+    """Message and code of an error answer in any of its shapes: nested (gateway), flat (handlers), HTML.
+
+    Texts that could echo a person's data (``errors[].value``) stay out: only titles and paths are passed on.
+    """
+    payload = _error_payload(response)
+    title = payload.get("title") or payload.get("message")
+    paths = [str(one.get("path")) for one in payload.get("errors") or [] if isinstance(one, dict) and one.get("path")]
+    message = f"the API answered {response.status_code}"
+    if isinstance(title, str):
+        message += f" ({title[:80]})"
+    if paths:
+        message += " at " + ", ".join(paths[:5])
+    return message, str(payload.get("code") or payload.get("key") or "")
+
+
+def _error_payload(response: httpx.Response) -> Mapping[str, Any]:
+    try:
+        data = response.json()
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        return {}
+    if isinstance(data, dict) and isinstance(data.get("error"), dict):
+        return dict(data["error"])
+    return data if isinstance(data, dict) else {}
+
+
+def _code(response: httpx.Response) -> str:
+    return describe_error(response)[1]
+
+
+def _reason(error: httpx.HTTPError) -> str:
+    """What went wrong in words, without the address (it could hold a token)."""
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", type(error).__name__).lower().removesuffix(" error")
+
+
+def _retry_after(response: httpx.Response, now: dt.datetime) -> float | None:
+    """Seconds of a Retry-After in either form; None where there is none or it says nothing."""
+    text = response.headers.get("retry-after", "").strip()
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text)
+    except (TypeError, ValueError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=dt.UTC)
+    return max(0.0, (moment - now).total_seconds())

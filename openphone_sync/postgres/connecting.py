@@ -1,0 +1,128 @@
+"""A connection for reading, and Postgres' errors as ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from openphone_sync.errors import ConfigurationError, RefusedError, RunError, UnreachableError
+
+CONNECT_TIMEOUT_S = 10
+
+_KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 6}
+"""Seconds and tries: a network that falls silent is noticed after a minute and a half, not after two hours."""
+
+_CREDENTIALS = re.compile(
+    r"password|authentication|no pg_hba\.conf entry|role .* does not exist|database .* does not exist|SASL|"
+    r"Tenant or user not found|permission denied for database|not permitted to log in",
+    re.IGNORECASE,
+)
+
+
+def connect(dsn: str) -> psycopg.Connection[Any]:
+    """A connection for reading.
+
+    Raises `ConfigurationError` for a malformed string, `RefusedError` for credentials, `UnreachableError` otherwise;
+    none of them quotes the string, since libpq echoes pieces of a malformed one.
+    """
+    try:
+        known = conninfo_to_dict(dsn)
+    except psycopg.Error:
+        raise ConfigurationError(
+            "DATABASE_URL is no Postgres connection string; give postgresql://user:password@host:5432/database, "
+            "with special characters of the password percent-encoded"
+        ) from None
+    defaults = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "openphone-sync", "client_encoding": "UTF8"}
+    options: dict[str, Any] = {key: value for key, value in {**defaults, **_KEEPALIVE}.items() if key not in known}
+    try:
+        return psycopg.connect(dsn, prepare_threshold=None, **options)
+    except psycopg.Error as error:
+        raise _connect_error(error, known) from None
+
+
+@contextmanager
+def plain_errors(what: str) -> Iterator[None]:
+    """Turn Postgres' errors into ours; ``what`` (``the clients``) is being read.
+
+    Server messages name relations and columns, never row values, in these classes.
+    """
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise _refusal(error, what) from None
+    except (psycopg.ProgrammingError, psycopg.errors.ReadOnlySqlTransaction) as error:
+        raise ConfigurationError(f"the database refused the query: {_primary(error)}") from None
+    except psycopg.OperationalError as error:
+        raise UnreachableError(f"{_what_ended(error)} ({_first_line(error)}); run again") from None
+    except psycopg.Error as error:
+        raise ConfigurationError(
+            f"the database cannot answer ({type(error).__name__}, SQLSTATE {error.sqlstate}); check the source of {what}"
+        ) from None
+
+
+def _refusal(error: psycopg.Error, what: str) -> RefusedError:
+    if "row-level security" in _primary(error):
+        return RefusedError(
+            f"row-level security hides rows of {what} from this database role ({_primary(error)}); "
+            "connect as the table's owner or a role with BYPASSRLS"
+        )
+    return RefusedError(f"the database role may not read {what} ({_primary(error)}); GRANT SELECT to it")
+
+
+def _what_ended(error: psycopg.OperationalError) -> str:
+    """Class 08 and 57P.. are lost connections (Postgres, appendix A); others reached us over a living one."""
+    lost = not error.sqlstate or error.sqlstate.startswith(("08", "57P"))
+    return "the connection to the database was lost" if lost else "the database gave up on the query"
+
+
+def _primary(error: psycopg.Error) -> str:
+    return error.diag.message_primary or type(error).__name__
+
+
+def _first_line(error: psycopg.Error) -> str:
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+
+
+def _connect_error(error: psycopg.Error, known: dict[str, Any]) -> RunError:
+    """Says where we knocked and why it stayed shut; never the password."""
+    place = f"{known.get('host') or 'the local socket'}, database {known.get('dbname') or 'by default'}"
+    text = str(error)
+    if isinstance(error, psycopg.ProgrammingError) or "invalid " in text:
+        return ConfigurationError(
+            "DATABASE_URL holds an option that libpq does not accept; check its port and other options"
+        )
+    if _CREDENTIALS.search(text):
+        return RefusedError(f"Postgres at {place} refused the login; check user, password and database in DATABASE_URL")
+    reason = _reason(text)
+    return UnreachableError(f"no connection to Postgres at {place} ({reason}); check DATABASE_URL and the network")
+
+
+def _reason(text: str) -> str:
+    reasons = {
+        "translate host name": "unknown host",
+        "Name or service not known": "unknown host",
+        "resolve": "unknown host",
+        "Connection refused": "connection refused",
+        "timeout": "time-out",
+        "SSL": "TLS failed",
+        "certificate": "TLS failed",
+        "too many": "too many connections",
+        "starting up": "it is starting up",
+        "No such file": "no server at this socket",
+        "unreachable": "network unreachable",
+    }
+    return next((short for long, short in reasons.items() if long in text), "no answer")
+
+
+def is_conninfo(dsn: str) -> bool:
+    """Whether libpq can read it."""
+    try:
+        conninfo_to_dict(dsn)
+    except psycopg.Error:
+        return False
+    return True

@@ -1,0 +1,95 @@
+"""The database as the doctor sees it: the connection, the client table, and what the role may see of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from openphone_sync.facts import DatabaseFacts, TableFacts
+from openphone_sync.postgres.connecting import connect, plain_errors
+
+_LOCAL = ("", "localhost", "127.0.0.1", "::1")
+
+
+def inspect_connection(dsn: str) -> DatabaseFacts:
+    """Connect and look around. Raises what `connect` raises."""
+    with connect(dsn) as connection, plain_errors("the database"):
+        row = connection.execute(
+            "SELECT current_setting('server_version'), current_user, pg_backend_pid(), "
+            "coalesce((SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user), false)"
+        ).fetchone()
+        version, user, pid, bypasses = row or ("", "", 0, False)
+        info = connection.info
+        return DatabaseFacts(
+            version=version.split()[0] if version else "",
+            user=user,
+            database=info.dbname,
+            is_encrypted=bool(connection.pgconn.ssl_in_use),
+            is_local=info.host.startswith(("/", "@")) or info.host in _LOCAL,
+            is_pooled=info.backend_pid != pid,  # a pooler hands out process ids of its own
+            port=info.port,
+            bypasses_row_security=bypasses,
+        )
+
+
+def inspect_table(dsn: str, name: str, columns: tuple[str, ...], query: str) -> TableFacts:
+    """Look at the relation that `PostgresClients` found; ``query`` is the client query, empty for a table."""
+    with connect(dsn) as connection, plain_errors("the clients"):
+        connection.read_only = True
+        if query:
+            text = query.rstrip().rstrip(";").replace("%", "%%")
+            source: sql.Composable = sql.SQL("({}\n) AS source").format(sql.SQL(text))
+            return TableFacts(
+                name, columns, visible_rows=_count(connection, source), names_twice=_twice(connection, source)
+            )
+        oid, has_security, hides, schema, table = _find(connection, name)
+        source = sql.Identifier(schema, table)
+        return TableFacts(
+            name=name,
+            columns=columns,
+            column_types=_types(connection, oid),
+            visible_rows=_count(connection, source),
+            has_row_security=has_security,
+            hides_rows=hides,
+            names_twice=_twice(connection, source),
+        )
+
+
+def _find(connection: psycopg.Connection[Any], name: str) -> tuple[int, bool, bool, str, str]:
+    row = connection.execute(
+        "SELECT c.oid, c.relrowsecurity, row_security_active(c.oid), n.nspname, c.relname "
+        "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname || '.' || c.relname = %s "
+        "AND c.relkind IN ('r', 'v', 'm', 'p', 'f')",
+        (name,),
+    ).fetchone()
+    if row is None:
+        raise psycopg.errors.UndefinedTable(f"{name} is gone")
+    return row  # type: ignore[no-any-return]
+
+
+def _types(connection: psycopg.Connection[Any], oid: int) -> Mapping[str, str]:
+    rows = connection.execute(
+        "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
+        "WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped",
+        (oid,),
+    )
+    return dict(rows.fetchall())
+
+
+def _count(connection: psycopg.Connection[Any], source: sql.Composable) -> int:
+    return _number(connection, sql.SQL("SELECT count(*) FROM {}").format(source))
+
+
+def _twice(connection: psycopg.Connection[Any], source: sql.Composable) -> int:
+    same = sql.SQL("SELECT 1 FROM {} WHERE client_name IS NOT NULL GROUP BY client_name HAVING count(*) > 1").format(
+        source
+    )
+    return _number(connection, sql.SQL("SELECT count(*) FROM ({}) AS same").format(same))
+
+
+def _number(connection: psycopg.Connection[Any], statement: sql.Composed) -> int:
+    row = connection.execute(statement, []).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,123 @@
+"""Answers and the three shapes of error bodies: nested from the gateway, flat from the handlers, HTML from Express and
+proxies. Seen live, where the vendor document knows the flat one only."""
+
+import html
+import json
+from dataclasses import dataclass
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Any
+
+from openphone_sync.sandbox.faults import Fault, Style
+from openphone_sync.sandbox.rules import Json, RefusedError
+
+JSON_TYPE = "application/json; charset=utf-8"
+HTML_TYPE = "text/html; charset=utf-8"
+DOCS = "https://quo.com/docs"
+RETRY_AFTER_S = 2
+RETRY_AFTER_HUGE_S = 999_999
+STATUS_CODES = {
+    401: "0800401",
+    402: "0201402",
+    403: "0801403",
+    404: "0800404",
+    429: "0800429",
+    500: "0801500",
+}
+STATUS_TITLES = {
+    403: "Not Phone Number User",
+    500: "Unknown",
+}  # the vendor document's titles where they are not HTTP's
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer before it is put on the wire."""
+
+    status: int
+    body: bytes = b""
+    content_type: str | None = JSON_TYPE
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def make_json(status: int, value: Any) -> Answer:
+    """Return a JSON answer."""
+    return Answer(status, json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
+
+
+def make_refusal(refusal: RefusedError, trace: str) -> Answer:
+    """Return the flat envelope of a handler's error. `description` is there for those codes that document it."""
+    body: Json = {
+        "message": str(refusal),
+        "code": refusal.code,
+        "status": refusal.status,
+        "docs": DOCS,
+        "title": refusal.title,
+        "trace": trace,
+    }
+    if refusal.code.startswith("0801"):
+        body["description"] = refusal.title
+    if refusal.issues:
+        body["errors"] = [
+            {"path": each.path, "message": each.message, "value": each.value, "schema": {"type": each.type}}
+            for each in refusal.issues
+        ]
+    return make_json(refusal.status, body)
+
+
+def make_unauthorized(trace: str, *, has_header: bool) -> Answer:
+    """Return the gateway's 401 (seen live): nested, with another message where the header is missing."""
+    return make_nested(401, "Unauthorized" if has_header else "Missing authorization header", trace)
+
+
+def make_nested(status: int, message: str, trace: str) -> Answer:
+    """Return the gateway's envelope."""
+    key = HTTPStatus(status).phrase.upper().replace(" ", "_")
+    return make_json(status, {"error": {"message": message, "key": key, "trace": trace}})
+
+
+def make_unknown_route(method: str, path: str) -> Answer:
+    """Return Express' 404 page (seen live)."""
+    text = html.escape(f"Cannot {method} {path}")
+    page = (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n<body>\n'
+        f"<pre>{text}</pre>\n</body>\n</html>\n"
+    )
+    return Answer(404, page.encode(), HTML_TYPE)
+
+
+def make_proxy_page(status: int) -> Answer:
+    """Return the page of a proxy whose upstream has failed."""
+    title = f"{status} {HTTPStatus(status).phrase}"
+    body = f"<body>\r\n<center><h1>{title}</h1></center>\r\n</body>"
+    page = f"<html>\r\n<head><title>{title}</title></head>\r\n{body}\r\n</html>"
+    return Answer(status, page.encode(), HTML_TYPE)
+
+
+def make_status(status: int, style: Style, trace: str) -> Answer:
+    """Return an error answer that no rule asked for. "auto": 401 nested, 502 to 504 HTML, all others flat."""
+    if style == "empty":
+        return Answer(status, b"", None)
+    if style == "html" or (style == "auto" and status in (502, 503, 504)):
+        return make_proxy_page(status)
+    phrase = HTTPStatus(status).phrase
+    if style == "nested" or (style == "auto" and status == 401):
+        return make_nested(status, phrase, trace)
+    code = STATUS_CODES.get(status, f"0800{status}")
+    return make_refusal(RefusedError(status, code, STATUS_TITLES.get(status, phrase), phrase), trace)
+
+
+def make_retry_after(kind: str, now: float) -> tuple[tuple[str, str], ...]:
+    """Return the Retry-After header: "none", "seconds", "date" (2 s from now), "huge", or any other text as it is."""
+    texts = {
+        "seconds": str(RETRY_AFTER_S),
+        "date": formatdate(now + RETRY_AFTER_S, usegmt=True),
+        "huge": str(RETRY_AFTER_HUGE_S),
+    }
+    return () if kind == "none" else (("Retry-After", texts.get(kind, kind)),)
+
+
+def make_fault_status(fault: Fault, trace: str, now: float) -> Answer:
+    """Return the answer of a STATUS fault."""
+    answer = make_status(fault.status, fault.style, trace)
+    return Answer(answer.status, answer.body, answer.content_type, make_retry_after(fault.retry_after or "none", now))

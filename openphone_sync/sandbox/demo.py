@@ -1,0 +1,168 @@
+"""The demo: the real program, run as its user runs it, on an embedded Postgres and the sandbox."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TextIO
+
+from openphone_sync.sandbox.options import SandboxOptions
+from openphone_sync.sandbox.postgres import EmbeddedPostgres
+from openphone_sync.sandbox.rules import Json
+from openphone_sync.sandbox.samples import load_samples
+from openphone_sync.sandbox.server import SandboxServer
+
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+STAFF_CONTACTS = 12
+STAFF_PHONE = "+12135550199"
+
+NEXT = """
+With your own data:
+
+  1. openphone-sync sandbox --contacts 20       an OpenPhone for trying, in another terminal; or the real one
+  2. put OPENPHONE_API_KEY and DATABASE_URL into .env   (.env.example names every setting)
+  3. openphone-sync dry-run                     shows everything it would do, and writes nothing
+  4. openphone-sync sync                        does it
+  5. openphone-sync schedule start              every night at 2, by cron
+"""
+
+
+def run_demo(clients: int, out: TextIO) -> int:
+    """Run every step, telling what happens; returns the exit code. Nothing is left behind, also when it raises."""
+    with (
+        tempfile.TemporaryDirectory(prefix="openphone-sync-demo-") as folder,
+        EmbeddedPostgres() as postgres,
+        SandboxServer(SandboxOptions(contacts=STAFF_CONTACTS, latency_ms=50)) as sandbox,
+    ):
+        load_samples(postgres.dsn(), clients)
+        environment = _environment(Path(folder), postgres.dsn(), sandbox)
+        stage = _Stage(out, environment, Path(folder))
+        return _play(stage, postgres, sandbox, clients)
+
+
+def _play(stage: _Stage, postgres: EmbeddedPostgres, sandbox: SandboxServer, clients: int) -> int:
+    stage.tell(
+        f"An embedded Postgres holds {clients} sample clients; the sandbox is an OpenPhone with {STAFF_CONTACTS} contacts."
+    )
+    stage.tell("What would a sync do?")
+    stage.run("dry-run", keep=_shorten)
+    stage.tell("The first sync, at OpenPhone's 10 requests a second:")
+    stage.run("sync", keep=_shorten)
+    stage.tell("The second one has nothing to do, and asks for nothing:")
+    stage.run("sync", keep=_shorten)
+    stage.tell("Now the office moves James Smith to another county, and a colleague adds a second phone in the app:")
+    _move_james(postgres)
+    contact_id = _add_phone(sandbox)
+    stage.run("sync", keep=_shorten)
+    stage.tell("Both are there:")
+    stage.show(_both(sandbox.workspace.get(contact_id)))
+    stage.tell("Conversations that a webhook stored go out as JSON:")
+    stage.run("export-conversations", "--output", "conversations.json")
+    stage.tell("And in the morning:")
+    stage.run("status")
+    stage.show(NEXT)
+    return stage.worst
+
+
+class _Stage:
+    """Where the demo speaks; ``worst`` is the highest exit code of its commands."""
+
+    def __init__(self, out: TextIO, environment: Mapping[str, str], folder: Path) -> None:
+        self._out = out
+        self._environment = environment
+        self._folder = folder
+        self.worst = 0
+
+    def tell(self, text: str) -> None:
+        self.show(f"\n{text}\n")
+
+    def show(self, text: str) -> None:
+        self._out.write(text if text.endswith("\n") else text + "\n")
+        self._out.flush()
+
+    def run(self, *arguments: str, keep: Callable[[str], str] = str) -> None:
+        """One command of the program, shown as typed; its progress bar goes straight to the terminal."""
+        self.show(f"$ openphone-sync {shlex.join(arguments)}")
+        command = [sys.executable, "-m", "openphone_sync", *arguments]
+        process, came = self._spawn(command)
+        try:
+            _leave_if(came)
+            output, _ = process.communicate()
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+        self.show(keep(output))
+        self.worst = max(self.worst, process.returncode)
+
+    def _spawn(self, command: list[str]) -> tuple[subprocess.Popen[str], list[int]]:
+        """The process, and the signals that came while it was being made: none may come between it and its name."""
+        came: list[int] = []
+        before = {number: signal.signal(number, lambda caught, _: came.append(caught)) for number in _ENDING}
+        try:
+            process = subprocess.Popen(
+                command, cwd=self._folder, env=self._environment, stdout=subprocess.PIPE, text=True
+            )
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        return process, came
+
+
+def _leave_if(came: list[int]) -> None:
+    if came:
+        raise SystemExit(128 + came[0])
+
+
+def _environment(folder: Path, dsn: str, sandbox: SandboxServer) -> dict[str, str]:
+    """Only what the demo needs: settings of the person who runs it stay out of it."""
+    kept = {
+        name: value for name, value in os.environ.items() if not re.match(r"OPENPHONE_|SUPABASE_|DATABASE_URL|PG", name)
+    }
+    return kept | {
+        "HOME": str(folder),
+        "XDG_CONFIG_HOME": str(folder / "config"),
+        "OPENPHONE_STATE_DIR": str(folder / "state"),
+        "OPENPHONE_BASE_URL": sandbox.base_url,
+        "OPENPHONE_API_KEY": sandbox.options.key,
+        "DATABASE_URL": dsn,
+        "COLUMNS": os.environ.get("COLUMNS", "100"),
+    }
+
+
+def _move_james(postgres: EmbeddedPostgres) -> None:
+    import psycopg  # noqa: PLC0415
+
+    with psycopg.connect(postgres.dsn()) as connection:
+        connection.execute("UPDATE clients SET county = 'Orange County' WHERE client_name = 'James Smith'")
+
+
+def _add_phone(sandbox: SandboxServer) -> str:
+    james = next(one for one in sandbox.workspace.contacts() if one["defaultFields"]["firstName"] == "James Smith")
+    phones = [{"name": "Wife", "value": STAFF_PHONE}]
+    sandbox.workspace.edit(james["id"], {"defaultFields": {"phoneNumbers": phones}})
+    return str(james["id"])
+
+
+def _both(contact: Json) -> str:
+    phones = [f"{item['name']}: {item['value']}" for item in contact["defaultFields"]["phoneNumbers"]]
+    county = next(one["value"] for one in contact["customFields"] if one["name"] == "County")
+    return json.dumps({"name": contact["defaultFields"]["firstName"], "phones": phones, "county": county}, indent=2)
+
+
+def _shorten(output: str, lines: int = 24) -> str:
+    """The beginning and the end of a long table."""
+    found = output.rstrip().splitlines()
+    if len(found) <= lines:
+        return "\n".join(found)
+    half = lines // 2
+    return "\n".join([*found[:half], f"... {len(found) - lines} lines ...", *found[-half:]])

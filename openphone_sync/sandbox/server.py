@@ -1,0 +1,316 @@
+"""The sandbox as a server: `http://127.0.0.1:PORT/v1`, HTTP/1.1 with keep-alive, one thread per connection.
+
+Besides the API's routes it has some of its own, under /_sandbox/: see `control`.
+"""
+
+import contextlib
+import json
+import os
+import random
+import socket
+import struct
+import threading
+import time
+from email.utils import formatdate
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from openphone_sync.sandbox import answers, samples
+from openphone_sync.sandbox.answers import Answer
+from openphone_sync.sandbox.api import Api, Call, find_call
+from openphone_sync.sandbox.contacts import Workspace
+from openphone_sync.sandbox.control import CONTROL, Request, answer_control
+from openphone_sync.sandbox.errors import SandboxError
+from openphone_sync.sandbox.faults import Fault, FaultKind, Faults
+from openphone_sync.sandbox.options import SandboxOptions
+
+SAVE_EVERY = 200  # writes between two savings of the contents
+SLOW_PIECES = 10
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close() sends RST
+
+
+class SandboxServer:
+    """A running sandbox for as long as the `with` block lasts; `start()` and `stop()` do the same by hand.
+
+    `workspace` is its contents, `faults` what goes wrong, `requests` what was asked.
+    """
+
+    def __init__(self, options: SandboxOptions | None = None) -> None:
+        self.options = options or SandboxOptions()
+        self.workspace = Workspace(self.options)
+        self.faults = Faults(self.options.faults, self.options.seed)
+        self.stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._requests: list[Request] = []
+        self._dice = random.Random(self.options.seed)
+        self._saved_writes = 0
+        self._is_filled = False
+        self._port = self.options.port
+        self._http: _Listener | None = None
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def base_url(self) -> str:
+        """The URL without `/v1`. Raises SandboxError while the server is not running."""
+        if self._http is None:
+            raise SandboxError("the sandbox is not running: start() it first")
+        host, port = self._http.server_address[:2]
+        return f"http://{host!s}:{port}"
+
+    @property
+    def requests(self) -> list[Request]:
+        """The requests so far, in the order in which they were answered."""
+        with self._lock:
+            return list(self._requests)
+
+    def forget_requests(self) -> None:
+        """Empty `requests`."""
+        with self._lock:
+            self._requests.clear()
+
+    def start(self) -> Self:
+        """Load or make the contents, then listen. Raises SandboxError when the port or the file cannot be used."""
+        if self._http is not None:
+            raise SandboxError("the sandbox is already running")
+        if not self._is_filled:
+            self._fill()
+        self.stopping.clear()
+        self._http = _listen(self, self._port)
+        self._port = self._http.server_address[1]  # of a second start: callers keep their URL
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), name="sandbox", daemon=True)
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """End open connections and threads and save the contents. Harmless when the server is not running."""
+        http, self._http = self._http, None
+        if http is None:
+            return
+        self.stopping.set()
+        http.shutdown()
+        http.end_connections()
+        http.server_close()
+        if self._thread is not None:
+            self._thread.join()
+        self.save()
+
+    def save(self) -> None:
+        """Write the contents to the file of the options, if there is one; the file is replaced as a whole."""
+        if self.options.file is None:
+            return
+        with self._lock:
+            contents = self.workspace.save()
+            self._saved_writes = self.workspace.writes
+            _replace_file(self.options.file, json.dumps(contents, ensure_ascii=False))
+
+    def note(self, request: Request) -> None:
+        """Record a request; saves the contents now and then."""
+        with self._lock:
+            self._requests.append(request)
+        if self.options.file is not None and self.workspace.writes - self._saved_writes >= SAVE_EVERY:
+            self.save()
+
+    def wait_latency(self) -> None:
+        """Let the time of the options pass: latency plus or minus jitter; cut short by `stop()`."""
+        if self.options.latency_ms or self.options.jitter_ms:
+            with self._lock:
+                jitter = self._dice.uniform(-1, 1) * self.options.jitter_ms
+            self.stopping.wait(max(0.0, self.options.latency_ms + jitter) / 1000)
+
+    def _fill(self) -> None:
+        self._is_filled = True
+        file = self.options.file
+        if file is not None and file.exists():
+            _load_contents(self.workspace, file)
+            return
+        for body in samples.sample_contacts(self.options.contacts, self.options.seed):
+            self.workspace.add(body, source=body["source"])
+
+
+def _listen(sandbox: SandboxServer, port: int) -> "_Listener":
+    host = sandbox.options.host
+    try:
+        return _Listener((host, port), sandbox)
+    except OSError as error:
+        raise SandboxError(
+            f"the sandbox cannot listen on {host}:{port}: {error.strerror}. Choose another port, or 0 for any free one."
+        ) from error
+
+
+def _load_contents(workspace: Workspace, file: Path) -> None:
+    try:
+        workspace.load(json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise SandboxError(
+            f"the sandbox's contents in {file} cannot be read: move the file away to begin anew"
+        ) from error
+
+
+def _replace_file(file: Path, text: str) -> None:
+    draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(file)
+    except OSError as error:
+        raise SandboxError(f"the sandbox's contents cannot be written to {file}: {error.strerror}") from error
+
+
+class _Listener(ThreadingHTTPServer):
+    """Keeps its connections and threads, so that stopping does not wait for idle clients."""
+
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], sandbox: SandboxServer) -> None:
+        self.sandbox = sandbox
+        self.api = Api(sandbox.options, sandbox.workspace)
+        self._lock = threading.Lock()
+        self._connections: dict[socket.socket, threading.Thread] = {}
+        super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        """Bind without looking up the host's name, which may ask the network."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._connections[request] = threading.current_thread()
+        try:
+            if not self.sandbox.stopping.is_set():
+                self.finish_request(request, client_address)
+        except OSError:
+            pass  # the client went away, or a fault closed the connection
+        finally:
+            with self._lock:
+                self._connections.pop(request, None)
+            self.shutdown_request(request)
+
+    def end_connections(self) -> None:
+        """Close what is open and wait for the threads."""
+        with self._lock:
+            open_now = dict(self._connections)
+        for connection in open_now:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in open_now.values():
+            thread.join(2.0)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Reads requests and writes each answer in one send."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Listener
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the name that the base class gives it
+        """Say nothing: `requests` has it all."""
+
+    def _serve(self) -> None:
+        received_at = time.time()
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.path.startswith(CONTROL):
+            self._send(answer_control(self.server.sandbox, self.command, self.path, body))
+            return
+        call = find_call(self.command, self.path, body)
+        refused = self.server.api.check_admission(self.headers.get("Authorization")) if call else None
+        fault = self.server.sandbox.faults.take(self.command, self.path) if call and not refused else None
+        answer = refused or self._answer(call, fault)
+        kind = str(fault.kind) if fault else None
+        status = answer.status if answer else 0
+        self.server.sandbox.note(Request(received_at, self.command, self.path, status, body, kind))
+        self._finish(answer, fault)
+
+    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = _serve  # noqa: N815
+
+    def _answer(self, call: Call | None, fault: Fault | None) -> Answer | None:
+        if call is None:
+            return answers.make_unknown_route(self.command, self.path.partition("?")[0])
+        return self.server.api.answer(call) if fault is None else _answer_fault(self.server.api, call, fault)
+
+    def _finish(self, answer: Answer | None, fault: Fault | None) -> None:
+        self.server.sandbox.wait_latency()
+        if fault is not None and fault.kind is FaultKind.HANG:
+            self.server.sandbox.stopping.wait(fault.seconds)
+        if answer is None:
+            self._close(reset=fault is not None and fault.reset)
+        elif fault is not None and fault.kind is FaultKind.CUT:
+            self._send(answer, cut=True)
+        elif fault is not None and fault.kind is FaultKind.SLOW_BODY:
+            self._send_slowly(answer, fault.seconds)
+        else:
+            self._send(answer)
+
+    def _close(self, *, reset: bool) -> None:
+        if reset:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        self.close_connection = True
+
+    def _send(self, answer: Answer, *, cut: bool = False) -> None:
+        if cut:
+            self.close_connection = True
+        body = b"" if self.command == "HEAD" else answer.body
+        self.connection.sendall(self._make_head(answer) + (body[: len(body) // 2] if cut else body))
+
+    def _send_slowly(self, answer: Answer, seconds: float) -> None:
+        self.connection.sendall(self._make_head(answer))
+        size = max(1, -(-len(answer.body) // SLOW_PIECES))
+        for start in range(0, len(answer.body), size):
+            if self.server.sandbox.stopping.wait(seconds / SLOW_PIECES):
+                return
+            self.connection.sendall(answer.body[start : start + size])
+
+    def _make_head(self, answer: Answer) -> bytes:
+        lines = [
+            f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}",
+            f"Date: {formatdate(usegmt=True)}",
+        ]
+        if answer.content_type is not None:
+            lines.append(f"Content-Type: {answer.content_type}")
+        if answer.status != HTTPStatus.NO_CONTENT:
+            lines.append(f"Content-Length: {len(answer.body)}")
+        lines.extend(f"{name}: {value}" for name, value in (*self.server.api.make_rate_headers(), *answer.headers))
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def _answer_fault(api: Api, call: Call, fault: Fault) -> Answer | None:
+    """Return the answer under a fault, None where the connection is closed without one."""
+    match fault.kind:
+        case FaultKind.STATUS | FaultKind.DROP | FaultKind.HANG | FaultKind.NOT_JSON | FaultKind.EMPTY:
+            carried_out = api.answer(call) if fault.committed else None
+            return _answer_lost(api, fault, carried_out)
+        case FaultKind.IGNORED_WRITE:
+            return api.answer_ignored(call)
+        case FaultKind.TRUNCATED:
+            answer = api.answer(call)
+            return Answer(answer.status, answer.body[: len(answer.body) // 2], answer.content_type)
+        case FaultKind.CUT | FaultKind.SLOW_BODY:
+            return api.answer(call)
+        case _:
+            return api.answer_distorted(call, fault)
+
+
+def _answer_lost(api: Api, fault: Fault, carried_out: Answer | None) -> Answer | None:
+    match fault.kind:
+        case FaultKind.STATUS:
+            return api.answer_status(fault)
+        case FaultKind.NOT_JSON:
+            return Answer(200, b"<html><body>Scheduled maintenance</body></html>")
+        case FaultKind.EMPTY:
+            return Answer(200)
+        case FaultKind.HANG:
+            return carried_out
+        case _:
+            return None

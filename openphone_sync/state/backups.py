@@ -1,0 +1,39 @@
+"""Copies of the state file beside it, made with SQLite's backup API: whole at any moment, also while it is in use."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+from openphone_sync.files import PRIVATE
+
+FOLDER = "backups"
+KEPT = 7
+
+
+def back_up_daily(connection: sqlite3.Connection, state_dir: Path, now: float) -> None:
+    """The first run of a day (UTC) keeps the state as it was; the last seven copies stay."""
+    _back_up(connection, state_dir, f"state-{datetime.fromtimestamp(now, UTC):%Y-%m-%d}.db")
+
+
+def back_up_before_migration(connection: sqlite3.Connection, state_dir: Path, version: int) -> None:
+    """The state as the version before understood it."""
+    _back_up(connection, state_dir, f"state-version-{version}.db")
+
+
+def _back_up(connection: sqlite3.Connection, state_dir: Path, name: str) -> None:
+    folder = state_dir / FOLDER
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / name
+    if path.exists():
+        return
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    part.touch(mode=PRIVATE)
+    with closing(sqlite3.connect(part)) as copy:
+        connection.backup(copy)
+    part.replace(path)
+    for old in sorted(folder.glob("state-2*.db"))[:-KEPT]:
+        old.unlink()

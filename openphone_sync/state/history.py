@@ -1,0 +1,88 @@
+"""The history of runs in the state file, as far as monitors ask for it every minute: imports nothing but SQLite."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from openphone_sync.metrics import LiveRun, RunTotals, parse_totals
+from openphone_sync.state.file import STATE_FILE, StateFile, connect_for_looking
+
+_ERASED_TOTALS = "erased_totals"
+_TOTALS = ", ".join(
+    [
+        "count(*)",
+        *(
+            f"CAST(total({what}) AS INTEGER)"
+            for what in (
+                "status = 'succeeded'",
+                *(f"json_extract(report, '$.contacts.{name}')" for name in ("created", "updated", "skipped", "failed")),
+            )
+        ),
+        "total(json_extract(report, '$.durationSeconds'))",
+    ]
+)
+"""The columns of `RunTotals`, in their order."""
+
+
+def peek_history(state_dir: Path) -> History:
+    """Open the history for looking only. Without a state file it is empty."""
+    path = state_dir / STATE_FILE
+    return History(connect_for_looking(path), path)
+
+
+class History(StateFile):
+    """Finished runs, the one going on, and what waits for a person."""
+
+    def read_live_run(self) -> LiveRun | None:
+        """The latest run if it is not closed: it is going on, or its process has died."""
+        row = self._row(
+            "SELECT run_id, command, started_at, processed, total FROM runs "
+            "WHERE finished_at IS NULL AND started_at = (SELECT max(started_at) FROM runs)"
+        )
+        return LiveRun(*row) if row else None
+
+    def read_totals(self) -> RunTotals:
+        """Sums over all finished runs, those erased included. SQLite adds them up: reports can be long."""
+        return self._add_up("1", ()).plus(parse_totals(self.read_fact(_ERASED_TOTALS)))
+
+    def read_summaries(self, limit: int | None = None) -> list[dict[str, Any]]:
+        """Reports of finished runs without their lists, the latest first."""
+        rows = self._rows(
+            "SELECT json_remove(report, '$.skipped', '$.held', '$.orphans', '$.conflicts', '$.errors', '$.warnings') "
+            "FROM runs WHERE report IS NOT NULL ORDER BY started_at DESC, run_id DESC LIMIT ?",
+            (-1 if limit is None else limit,),
+        )
+        return [json.loads(row[0]) for row in rows]
+
+    def read_last_good(self) -> float | None:
+        """When the last sync that succeeded ended, in seconds since the epoch."""
+        row = self._row("SELECT max(finished_at) FROM runs WHERE command = 'sync' AND status = 'succeeded'")
+        return None if row[0] is None else float(row[0])
+
+    def count_held(self) -> int:
+        """How many contacts wait for a review."""
+        return int(self._row("SELECT count(*) FROM links WHERE standing = 'held'")[0])
+
+    def erase_before(self, moment: float) -> list[str]:
+        """Erase journal, before-images and runs older than ``moment``; returns the ids of the runs erased.
+
+        Their sums stay in `read_totals`.
+        """
+        erased = self.read_totals_before(moment)
+        with self._transaction() as db:
+            old = [row[0] for row in db.execute("SELECT run_id FROM runs WHERE started_at < ?", (moment,))]
+            if old:
+                db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (_ERASED_TOTALS, erased.to_text()))
+            db.execute("DELETE FROM journal WHERE intended_at < ? AND result IS NOT NULL", (moment,))
+            db.execute("DELETE FROM runs WHERE started_at < ?", (moment,))
+        return old
+
+    def read_totals_before(self, moment: float) -> RunTotals:
+        """Sums over the runs that are erased, and over those that began before ``moment``."""
+        return self._add_up("started_at < ?", (moment,)).plus(parse_totals(self.read_fact(_ERASED_TOTALS)))
+
+    def _add_up(self, where: str, values: tuple[Any, ...]) -> RunTotals:
+        row = self._row(f"SELECT {_TOTALS} FROM runs WHERE report IS NOT NULL AND {where}", values)
+        return RunTotals(*row)

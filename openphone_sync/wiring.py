@@ -1,0 +1,312 @@
+"""Settings -> the concrete adapters. The only module that names them.
+
+Adapters are imported where they are made: looking at the state needs neither HTTP nor a database driver.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from openphone_sync import state
+from openphone_sync.config import Settings
+from openphone_sync.errors import ConfigurationError, LockedError
+from openphone_sync.logs import find_redactor
+from openphone_sync.workflows.parts import Parts
+
+if TYPE_CHECKING:
+    from openphone_sync.facts import ApiFacts, DatabaseFacts, TableFacts
+    from openphone_sync.model import ClientRow, SourceIdentity
+    from openphone_sync.openphone.api import OpenPhone
+    from openphone_sync.openphone.pacing import Pacer
+    from openphone_sync.ports import ClientSource, Clock, ConversationSource, Progress
+    from openphone_sync.state import History, Store
+
+LOCK_FILE = "lock"
+PACING_FILE = "pacing.db"
+
+
+class SystemClock:
+    """`ports.Clock` of this machine. ``wake`` ends every wait, so that a signal is not kept waiting."""
+
+    def __init__(self) -> None:
+        self._wake = threading.Event()
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Seconds of a clock that never goes back."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, unless the run is ending."""
+        self._wake.wait(seconds)
+
+    def wake(self) -> None:
+        """End all waits, present and future."""
+        self._wake.set()
+
+
+@contextmanager
+def open_parts(
+    settings: Settings,
+    clock: Clock,
+    progress: Progress,
+    *,
+    looking: bool,
+    signal_number: Callable[[], int] = lambda: 0,
+) -> Iterator[Parts]:
+    """The real things behind the ports, closed at the end. ``looking``: the state is opened for reading only."""
+    prepare_state_dir(settings.state_dir)
+    warnings = list(settings.warnings)
+    store = state.peek_store(settings.state_dir) if looking else state.open_store(settings.state_dir, clock.now())
+    pacer = _make_pacer(settings, clock)
+    workspace = _make_workspace(settings, pacer, clock, lambda: signal_number() != 0, warnings)
+    try:
+        yield Parts(
+            settings=settings,
+            store=store,
+            workspace=workspace,
+            open_source=lambda: open_source(settings),
+            clock=clock,
+            progress=progress,
+            key_mark=mark_key(settings.api_key, settings.base_url),
+            signal_number=signal_number,
+            warnings=warnings,
+        )
+    finally:
+        workspace.close()
+        pacer.close()
+        store.close()
+
+
+@contextmanager
+def run_lock(state_dir: Path) -> Iterator[None]:
+    """Only one run at a time; the kernel frees the lock of a process that dies."""
+    from filelock import FileLock, Timeout  # noqa: PLC0415  # 30 ms that looking at the state saves
+
+    prepare_state_dir(state_dir)
+    # Not at once: `is_locked` of another process holds the lock for some microseconds.
+    lock = FileLock(state_dir / LOCK_FILE, timeout=0.2, poll_interval=0.05, mode=0o600)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise LockedError(
+            f"another run holds the lock of {state_dir}; wait for it to end (openphone-sync status shows it)"
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(f"{state_dir} cannot be written ({error.strerror}); check its rights") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def is_locked(state_dir: Path) -> bool:
+    """Whether a run is going on; the kernel knows, whatever a process that died has left behind."""
+    try:
+        handle = os.open(state_dir / LOCK_FILE, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)  # frees what was taken
+    return False
+
+
+def prepare_state_dir(state_dir: Path) -> None:
+    """Make the state folder, for the owner alone; `ConfigurationError` where that fails."""
+    try:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the state folder {state_dir} cannot be made ({error.strerror}); choose another with --state-dir"
+        ) from error
+    probe = state_dir / f".probe-{os.urandom(4).hex()}"
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ConfigurationError(
+            f"the state folder {state_dir} cannot be written ({error.strerror}); mend its rights, or use --state-dir"
+        ) from error
+
+
+def open_source(settings: Settings) -> ClientSource:
+    """The client table of the settings."""
+    from openphone_sync.postgres import PostgresClients  # noqa: PLC0415  # 130 ms that looking at the state saves
+
+    source = PostgresClients(
+        settings.database_url,
+        table=settings.client_table,
+        query=settings.client_query,
+        extra_columns=settings.extra_columns,
+        fetch_size=settings.batch_size,
+    )
+    redactor = find_redactor()
+    return _Watched(source, redactor.learn_row) if redactor else source
+
+
+class _Watched:
+    """`ports.ClientSource` that shows every row to the log's redactor, so that no record names a client."""
+
+    def __init__(self, source: ClientSource, learn_row: Callable[[str], None]) -> None:
+        self._source = source
+        self._learn_row = learn_row
+
+    def identity(self) -> SourceIdentity:
+        return self._source.identity()
+
+    def columns(self) -> tuple[str, ...]:
+        return self._source.columns()
+
+    def hides_rows(self) -> bool:
+        return self._source.hides_rows()
+
+    def read_client(self, client_id: str) -> ClientRow | None:
+        """One client."""
+        return self._source.read_client(client_id)
+
+    def read_clients(self, *, client_type: str | None = None, limit: int | None = None) -> Iterator[ClientRow]:
+        for row in self._source.read_clients(client_type=client_type, limit=limit):
+            self._learn_row(row.document)
+            yield row
+
+    def close(self) -> None:
+        self._source.close()
+
+
+@contextmanager
+def open_conversations(settings: Settings, table: str = "") -> Iterator[ConversationSource]:
+    """The stored conversations; their snapshot ends with the block."""
+    from openphone_sync.postgres import PostgresConversations  # noqa: PLC0415  # as above
+
+    source = PostgresConversations(settings.database_url, table=table, region=settings.region)
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def open_state(settings: Settings) -> Store:
+    """The state for looking only."""
+    return state.peek_store(settings.state_dir)
+
+
+@contextmanager
+def look_at_state(settings: Settings) -> Iterator[Store]:
+    """The state for looking only, closed at the end."""
+    store = state.peek_store(settings.state_dir)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def change_state(settings: Settings) -> Iterator[Store]:
+    """The state for a change outside a run; `LockedError` while a run goes on."""
+    with run_lock(settings.state_dir):
+        store = state.open_store(settings.state_dir, time.time())
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+def open_history(settings: Settings) -> History:
+    """The history of runs, for looking only."""
+    return state.peek_history(settings.state_dir)
+
+
+def probe_api(settings: Settings, clock: Clock) -> ApiFacts:
+    """A look at the workspace, paced like everything else; tried twice where the API does not answer."""
+    from importlib.metadata import version  # noqa: PLC0415
+    from tempfile import TemporaryDirectory  # noqa: PLC0415
+
+    from openphone_sync.openphone.api import make_client  # noqa: PLC0415
+    from openphone_sync.openphone.pacing import Pacer  # noqa: PLC0415
+    from openphone_sync.openphone.probe import probe_workspace  # noqa: PLC0415
+    from openphone_sync.openphone.retry import Caller, RetryRules  # noqa: PLC0415
+
+    if not settings.api_key:
+        raise ConfigurationError("OPENPHONE_API_KEY is not set; make a key in the app under Settings, API")
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        try:
+            pacer = _make_pacer(settings, clock)
+        except (ConfigurationError, OSError):  # the state folder has a check of its own
+            pacer = Pacer(Path(folder) / PACING_FILE, 0.2, clock)
+        stack.callback(pacer.close)
+        client = stack.enter_context(
+            make_client(
+                settings.base_url, settings.api_key, settings.timeout_ms / 1000, version=version("openphone-sync")
+            )
+        )
+        rules = RetryRules(min(1, settings.retry_attempts), settings.retry_delay_ms / 1000)
+        caller = Caller(client, pacer, rules, stopping=lambda: False, warn=lambda _: None)
+        return probe_workspace(client, caller, clock)
+
+
+def probe_database(settings: Settings) -> DatabaseFacts:
+    """What the connection to the database is like."""
+    from openphone_sync.postgres.inspecting import inspect_connection  # noqa: PLC0415
+
+    if not settings.database_url:
+        raise ConfigurationError(
+            "DATABASE_URL is not set; give a connection string such as postgresql://user:password@host/database"
+        )
+    return inspect_connection(settings.database_url)
+
+
+def probe_table(settings: Settings, source: ClientSource) -> TableFacts:
+    """What the client table is like for our role."""
+    from openphone_sync.postgres.inspecting import inspect_table  # noqa: PLC0415
+
+    return inspect_table(settings.database_url, source.identity().relation, source.columns(), settings.client_query)
+
+
+def make_run_id(now: float) -> str:
+    """Sortable by time, and unique where two runs begin in one second."""
+    return datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ") + f"-{os.urandom(3).hex()}"
+
+
+def mark_key(api_key: str, base_url: str) -> str:
+    """Recognises a key at an address without telling it: too slow to try all keys, and of no use elsewhere."""
+    import hashlib  # noqa: PLC0415
+
+    secret = f"{base_url}\n{api_key}".encode()
+    return hashlib.scrypt(secret, salt=b"openphone-sync", n=2**12, r=8, p=1, dklen=16).hex()
+
+
+def _make_pacer(settings: Settings, clock: Clock) -> Pacer:
+    from openphone_sync.openphone.pacing import Pacer, make_spacing  # noqa: PLC0415
+
+    spacing = make_spacing(settings.rate_per_second, settings.rate_per_minute, settings.rate_per_hour)
+    return Pacer(settings.state_dir / PACING_FILE, spacing, clock)
+
+
+def _make_workspace(
+    settings: Settings, pacer: Pacer, clock: Clock, stopping: Callable[[], bool], warnings: list[str]
+) -> OpenPhone:
+    from importlib.metadata import version  # noqa: PLC0415
+
+    from openphone_sync.openphone.api import OpenPhone, make_client  # noqa: PLC0415  # httpx: 70 ms
+    from openphone_sync.openphone.retry import RetryRules  # noqa: PLC0415
+
+    client = make_client(
+        settings.base_url, settings.api_key, settings.timeout_ms / 1000, version=version("openphone-sync")
+    )
+    rules = RetryRules(settings.retry_attempts, settings.retry_delay_ms / 1000)
+    return OpenPhone(client, pacer, rules, clock, stopping=stopping, warn=warnings.append)

@@ -1,0 +1,121 @@
+"""One client explained: what it maps to, what it matched and on what evidence, what was sent when, and why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from openphone_sync.errors import ConfigurationError, ContactError, UnreachableError
+from openphone_sync.mapping import FieldMap, MappingRules, make_field_map, map_client
+from openphone_sync.merging import to_json
+from openphone_sync.metrics import SCHEMA_VERSION, format_time
+from openphone_sync.model import DesiredContact, JournalEntry, Link, Wanted
+from openphone_sync.phones import parse_phones
+from openphone_sync.workflows.parts import Parts
+
+
+def find_client(phone: str, parts: Parts) -> str:
+    """The client whose contacts carry this number; `ConfigurationError` where none or several do."""
+    found = parse_phones(phone, parts.settings.region)
+    if len(found.phones) != 1 or found.unusable:
+        raise ConfigurationError("--phone takes one whole phone number")
+    clients = parts.store.find_clients_by_phone(found.phones[0].e164)
+    if not clients:
+        raise ConfigurationError("no contact of ours carries this number")
+    if len(clients) > 1:
+        raise ConfigurationError(
+            f"several clients carry this number: {', '.join(clients)}; explain one of them by its id"
+        )
+    return clients[0]
+
+
+def explain(client_id: str, parts: Parts) -> dict[str, Any]:
+    """Everything known of one client, as a document. Holds people's data.
+
+    `ConfigurationError` where neither the source nor the state knows the client. Without OpenPhone's definitions the
+    custom fields are left out, and the document says so.
+    """
+    fields, note = _read_fields(parts)
+    source = parts.open_source()
+    try:
+        row = source.read_client(client_id)
+    finally:
+        source.close()
+    links = parts.store.read_links([client_id])
+    if row is None and not links:
+        raise ConfigurationError(f"no client has the id {client_id}, in the source or in the state")
+    wanted = map_client(row, MappingRules(parts.settings.region, fields)) if row else ()
+    return {
+        "schemaVersion": SCHEMA_VERSION,
+        "clientId": client_id,
+        "inSource": row is not None,
+        "notes": [note] if note else [],
+        "contacts": [_explain(key, _by_id(wanted).get(key), links.get(key), parts) for key in _ids(wanted, links)],
+    }
+
+
+def _read_fields(parts: Parts) -> tuple[FieldMap, str]:
+    try:
+        definitions = parts.workspace.read_field_definitions()
+    except (UnreachableError, ContactError):
+        return FieldMap(), "OpenPhone could not be asked for its custom fields: they are left out here"
+    return make_field_map(definitions, parts.settings.custom_field_keys), ""
+
+
+def _by_id(wanted: Iterable[Wanted]) -> dict[str, Wanted]:
+    return {one.external_id: one for one in wanted}
+
+
+def _ids(wanted: Iterable[Wanted], links: dict[str, Link]) -> list[str]:
+    slots = {one.external_id: one.slot for one in wanted} | {link.external_id: link.slot for link in links.values()}
+    return sorted(slots, key=lambda key: (slots[key], key))
+
+
+def _explain(external_id: str, wanted: Wanted | None, link: Link | None, parts: Parts) -> dict[str, Any]:
+    candidates = parts.store.read_candidates([external_id]).get(external_id, ())
+    return {
+        "externalId": external_id,
+        "wanted": _wanted_json(wanted),
+        "skipped": None if wanted is None or isinstance(wanted, DesiredContact) else wanted.reason,
+        "unfit": wanted.unfit if isinstance(wanted, DesiredContact) else None,
+        "standing": link.standing.value if link else None,
+        "reason": link.reason if link else "",
+        "contactId": link.contact_id if link else None,
+        "candidates": [asdict(one) for one in candidates],
+        "decisions": [
+            {"candidate": candidate, "choice": choice.value}
+            for (one, candidate), choice in parts.store.read_decisions().items()
+            if one == external_id
+        ],
+        "writes": [_write_json(entry) for entry in parts.store.read_contact_journal(external_id)],
+    }
+
+
+def _wanted_json(wanted: Wanted | None) -> dict[str, Any] | None:
+    if not isinstance(wanted, DesiredContact):
+        return None
+    values = wanted.values
+    return {
+        "person": wanted.person,
+        "firstName": values.first_name,
+        "company": values.company,
+        "role": values.role,
+        "phoneNumbers": [asdict(item) for item in values.phones],
+        "emails": [asdict(item) for item in values.emails],
+        "customFields": {key: to_json(value) for key, value in values.custom_fields},
+        "warnings": list(wanted.warnings),
+    }
+
+
+def _write_json(entry: JournalEntry) -> dict[str, Any]:
+    return {
+        "runId": entry.run_id,
+        "at": format_time(entry.intended_at),
+        "action": entry.kind.value,
+        "contactId": entry.contact_id,
+        "result": entry.result.value if entry.result else None,
+        "status": entry.status,
+        "code": entry.code,
+        "message": entry.message,
+    }

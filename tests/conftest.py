@@ -1,0 +1,66 @@
+"""Fixtures: one embedded Postgres for each worker, one database, sandbox and state folder for each test."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from openphone_sync.sandbox import EmbeddedPostgres, SandboxOptions, SandboxServer
+from tests.office import FAST, Office, find_program
+
+_numbers = itertools.count(1)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests with ``@pytest.mark.system("program", ...)`` run where these programs are, and name what is absent."""
+    for mark in item.iter_markers("system"):
+        absent = [name for name in mark.args if find_program(name) is None]
+        if absent:
+            pytest.skip(f"absent from this machine: {', '.join(absent)}")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """A server of our own; its databases are made by the tests."""
+    with EmbeddedPostgres() as server:
+        yield server
+
+
+@pytest.fixture
+def dsn(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """An empty database."""
+    name = f"test_{next(_numbers)}"
+    yield postgres.create_database(name)
+    postgres.drop_database(name)
+
+
+@pytest.fixture
+def sandbox() -> Iterator[SandboxServer]:
+    """An OpenPhone at 500 requests a second, without contacts."""
+    with SandboxServer(SandboxOptions(rate_limit=FAST)) as server:
+        yield server
+
+
+@pytest.fixture
+def office(dsn: str, sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
+    """A law office: its database, its OpenPhone, its state folder, and the command line."""
+    return Office(dsn, sandbox, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def needs() -> Callable[..., None]:
+    """Skip the test where a program of the system is absent; ./dev test --system counts that as a failure."""
+
+    def check(*programs: str) -> None:
+        absent = [program for program in programs if shutil.which(program) is None]
+        if absent and os.environ.get("OPENPHONE_SYNC_SYSTEM") == "1":
+            pytest.fail(f"not installed: {', '.join(absent)}")
+        if absent:
+            pytest.skip(f"not installed: {', '.join(absent)}")
+
+    return check

@@ -1,0 +1,177 @@
+"""Alerts and health-check pings, sent to a real receiver on this machine."""
+
+import json
+import socket
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from openphone_sync.sandbox import Fault, FaultKind
+from openphone_sync.wiring import run_lock
+from tests.office import JAMES, Office, Ran
+from tests.receiver import Receiver
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Apprise imports what Python 3.13 drops
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as running:
+        yield running
+
+
+@pytest.fixture
+def settings(receiver: Receiver) -> dict[str, str]:
+    return {
+        "OPENPHONE_ALERT_URLS": f"json://{receiver.host}/alert",
+        "OPENPHONE_HEALTHCHECK_URL": f"http://{receiver.host}/ping/uuid?rid=1",
+    }
+
+
+def pings(receiver: Receiver) -> list[str]:
+    return [one.path for one in receiver.take("/ping")]
+
+
+def titles(receiver: Receiver) -> list[str]:
+    return [json.loads(one.body)["title"].rpartition(" on ")[0] for one in receiver.take("/alert")]
+
+
+def fail(office: Office, settings: dict[str, str]) -> Ran:
+    return office.run("sync", "-q", **{**settings, "OPENPHONE_API_KEY": "revoked-key-0123456789"})
+
+
+def test_a_good_run_pings_start_and_success_and_alerts_nobody(
+    office: Office, receiver: Receiver, settings: dict[str, str]
+) -> None:
+    office.make_clients(JAMES)
+    ran = office.run("sync", "-q", **settings)
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+    assert pings(receiver) == ["/ping/uuid/start?rid=1", "/ping/uuid?rid=1"]
+    assert titles(receiver) == []
+
+
+def test_failure_and_recovery_are_told_once_each(office: Office, receiver: Receiver, settings: dict[str, str]) -> None:
+    office.make_clients(JAMES)
+    for night in range(3):
+        ran = fail(office, settings)
+        assert ran.code == 3
+        assert ran.err.startswith("openphone-sync: OpenPhone refused the API key")
+        assert ran.err.count("\n") == 1
+        assert pings(receiver) == ["/ping/uuid/start?rid=1", "/ping/uuid/3?rid=1"]
+        assert titles(receiver) == ([] if night else ["openphone-sync fails"])
+    for night in range(2):
+        assert office.run("sync", "-q", **settings).code == 0
+        assert titles(receiver) == ([] if night else ["openphone-sync works again"])
+
+
+def test_bodies_carry_counts_and_ids_only(office: Office, receiver: Receiver, settings: dict[str, str]) -> None:
+    (client_id,) = office.make_clients(JAMES)
+    office.sandbox.faults.add(Fault(FaultKind.STATUS, status=400, method="POST", count=1))
+    ran = office.run("sync", "-q", **settings)
+    assert ran.code == 1
+    assert f"client_{client_id}" in ran.err
+    sent = "".join(one.body for one in receiver.take())
+    assert f"1 failed: client_{client_id}" in sent
+    assert "exit code 1: some contacts failed" in sent
+    for secret in ("James", "Smith", "5550134", "555-0134", office.sandbox.options.key, office.dsn):
+        assert secret not in sent
+
+
+def test_a_receiver_that_is_down_never_fails_a_run(office: Office) -> None:
+    office.make_clients(JAMES)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        settings = {
+            "OPENPHONE_ALERT_URLS": f"json://127.0.0.1:{port}/t0ken-of-the-hook,nonsense://x",
+            "OPENPHONE_HEALTHCHECK_URL": f"http://127.0.0.1:{port}/uuid-of-the-check",
+        }
+        failed = fail(office, settings)
+        good = office.run("sync", "-q", **settings)
+    assert failed.code == 3
+    assert "address 1 of OPENPHONE_ALERT_URLS" in failed.err
+    assert "address 2 of OPENPHONE_ALERT_URLS" in failed.err
+    assert good.code == 0
+    assert "health-check ping failed" in good.err
+    for secret in ("t0ken-of-the-hook", "uuid-of-the-check"):
+        assert secret not in failed.err + good.err
+
+
+def test_a_failure_that_nobody_heard_of_is_told_the_next_night(
+    office: Office, receiver: Receiver, settings: dict[str, str]
+) -> None:
+    office.make_clients(JAMES)
+    receiver.status = 500
+    fail(office, settings)
+    assert titles(receiver)
+    receiver.status = 200
+    fail(office, settings)
+    assert titles(receiver) == ["openphone-sync fails"]
+
+
+def test_a_monitor_that_knows_only_GET_is_asked_with_GET(office: Office) -> None:  # noqa: N802
+    office.make_clients(JAMES)
+    with Receiver(get_only=True) as receiver:
+        ran = office.run("sync", "-q", OPENPHONE_HEALTHCHECK_URL=f"http://{receiver.host}/x")
+        assert (ran.code, ran.err) == (0, "")
+        assert [one.path for one in receiver.got if one.method == "GET"] == ["/x/start", "/x"]
+
+
+def test_alerts_can_be_switched_off(office: Office, receiver: Receiver, settings: dict[str, str]) -> None:
+    office.make_clients(JAMES)
+    assert fail(office, {**settings, "OPENPHONE_ALERT_ON_FAILURE": "false"}).code == 3
+    assert receiver.got == []
+
+
+def test_a_locked_run_is_no_failure(office: Office, receiver: Receiver, settings: dict[str, str]) -> None:
+    office.make_clients(JAMES)
+    with run_lock(office.state_dir):
+        assert office.run("sync", **settings).code == 5
+    assert titles(receiver) == []
+    assert pings(receiver) == ["/ping/uuid/start?rid=1"]
+
+
+def test_max_age_trips_once_and_recovers_once(office: Office, receiver: Receiver, settings: dict[str, str]) -> None:
+    office.make_clients(JAMES)
+    for turn in range(2):
+        ran = office.run("status", "--max-age", "26h", "-q", **settings)
+        assert ran.code == 1
+        assert "no sync has succeeded yet" in ran.err
+        assert titles(receiver) == ([] if turn else ["openphone-sync has not run for too long"])
+        assert pings(receiver) == ([] if turn else ["/ping/uuid/1?rid=1"])
+    assert office.run("sync", "-q", **settings).code == 0
+    assert titles(receiver) == ["openphone-sync works again"]
+    assert office.run("status", "--max-age", "26h", "-q", **settings).code == 0
+    assert titles(receiver) == []
+
+
+def test_a_limit_that_is_raised_is_told_as_good_again(
+    office: Office, receiver: Receiver, settings: dict[str, str]
+) -> None:
+    office.make_clients(JAMES)
+    office.sync()
+    assert office.run("status", "--max-age", "0s", "-q", **settings).code == 1
+    for turn in range(2):
+        assert office.run("status", "--max-age", "26h", "-q", **settings).code == 0
+        told = titles(receiver)
+        assert told[-1:] == ([] if turn else ["openphone-sync is up to date again"])
+
+
+def test_without_the_extra_the_line_says_what_to_install(
+    office: Office, settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.make_clients(JAMES)
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    ran = fail(office, settings)
+    assert ran.code == 3
+    assert "install openphone-sync[alerts]" in ran.err
+
+
+def test_a_damaged_memory_of_what_was_told_is_no_trouble(
+    office: Office, receiver: Receiver, settings: dict[str, str]
+) -> None:
+    office.make_clients(JAMES)
+    fail(office, settings)
+    (office.state_dir / "alerts.json").write_text('{"fail')
+    assert office.run("sync", "-q", **settings).code == 0

@@ -1,0 +1,189 @@
+"""`test-connection`: every fault is found, named and comes with its mend, and hides no other."""
+
+import subprocess
+import sys
+from typing import Any
+
+import psycopg
+import pytest
+
+from openphone_sync.sandbox import CUSTOM_FIELDS, CustomField, EmbeddedPostgres, SandboxOptions, SandboxServer
+from tests.office import JAMES, Office, Ran
+
+
+def checks(ran: Ran) -> dict[str, Any]:
+    return {one["name"]: one for one in ran.json["checks"]}
+
+
+def failing(ran: Ran) -> list[str]:
+    return [one["name"] for one in ran.json["checks"] if not one["ok"]]
+
+
+def test_a_sound_office_passes_and_nobodys_data_shows(office: Office) -> None:
+    office.make_clients(JAMES)
+    ran = office.run("test-connection", "--json")
+    assert ran.code == 0
+    assert ran.json["openPhoneConnection"] is True
+    assert ran.json["databaseConnection"] is True
+    assert ran.json["sampleClients"] == 1
+    assert ran.json["errors"] == []
+    assert all(set(one) == {"name", "ok", "detail", "mend"} for one in ran.json["checks"])
+    assert "Main line, Intake" in checks(ran)["api key"]["detail"]
+    assert "Postgres 1" in checks(ran)["database"]["detail"]
+    assert not office.requests("POST", "PATCH", "DELETE")
+    for secret in ("James", "Smith", "555", office.sandbox.options.key):
+        assert secret not in ran.out
+    plain = office.run("test-connection")
+    assert plain.code == 0
+    assert all(line.startswith(("ok  ", "      ")) for line in plain.out.splitlines())
+    assert office.run("test-connection", "-q").out == ""
+
+
+@pytest.mark.parametrize(
+    ("settings", "api", "database", "code"),
+    [
+        ({"OPENPHONE_API_KEY": "wrong"}, False, True, 3),
+        ({"OPENPHONE_BASE_URL": "http://127.0.0.1:9"}, False, True, 3),
+        ({"DATABASE_URL": "postgresql://u:s3cret-pw@127.0.0.1:1/law"}, True, False, 3),
+        ({"DATABASE_URL": "postgresql://u:s3cret-pw@127.0.0.1:1/law", "OPENPHONE_API_KEY": "wrong"}, False, False, 3),
+        ({"DATABASE_URL": "postgresql://u:s3cret-pw@[broken"}, True, False, 2),
+        ({"DATABASE_URL": ""}, True, False, 2),
+        ({"OPENPHONE_API_KEY": ""}, False, True, 2),
+        ({"OPENPHONE_STATE_DIR": "/proc/nowhere"}, True, True, 1),
+    ],
+)
+def test_both_sides_are_reported_whatever_fails(
+    office: Office, settings: dict[str, str], api: bool, database: bool, code: int
+) -> None:
+    office.make_clients(JAMES)
+    ran = office.run("test-connection", "--json", **settings)
+    assert (ran.code, ran.json["openPhoneConnection"], ran.json["databaseConnection"]) == (code, api, database)
+    assert ran.json["errors"]
+    assert all(checks(ran)[name]["mend"] for name in failing(ran))
+    assert "s3cret-pw" not in ran.out + ran.err
+
+
+def test_missing_and_unfit_custom_fields_are_named_with_their_type(office: Office, dsn: str) -> None:
+    office.make_clients(JAMES)
+    fields = tuple(
+        CustomField(one.name, "boolean") if one.name == "Date of Birth" else one
+        for one in CUSTOM_FIELDS
+        if one.name != "County"
+    )
+    with SandboxServer(SandboxOptions(rate_limit=500, custom_fields=fields)) as sandbox:
+        ran = office.run("test-connection", "--json", OPENPHONE_BASE_URL=sandbox.base_url)
+    assert ran.code == 1
+    found = checks(ran)["custom fields"]
+    assert "missing: County (string)" in found["detail"]
+    assert "unfit type: Date of Birth is boolean" in found["detail"]
+    assert "in the app" in found["mend"]
+
+
+def test_a_missing_table_is_named(office: Office) -> None:
+    ran = office.run("test-connection", "--json")
+    assert ran.code == 1
+    assert failing(ran) == ["table"]
+    assert "OPENPHONE_CLIENT_TABLE" in checks(ran)["table"]["mend"]
+
+
+def test_columns_and_types_are_looked_at(office: Office) -> None:
+    office.sql("CREATE TABLE clients (id int PRIMARY KEY, client_name text, phone bigint)")
+    office.sql("INSERT INTO clients VALUES (1, 'Ann Lee', 2135550134), (2, 'Ann Lee', 2135550135)")
+    ran = office.run("test-connection", "--json")
+    assert failing(ran) == ["column types"]
+    assert "phone is bigint" in checks(ran)["column types"]["detail"]
+    assert "county" in checks(ran)["columns"]["detail"]
+    assert "1 names" in checks(ran)["duplicate names"]["detail"]
+    assert "Ann" not in ran.out
+
+
+def test_row_security_that_hides_every_row_is_found(office: Office, postgres: EmbeddedPostgres) -> None:
+    office.make_clients(JAMES)
+    reader = f"reader_{abs(hash(office.dsn)) % 10**8}"
+    office.sql(f"CREATE ROLE {reader} LOGIN")
+    office.sql(f"GRANT SELECT ON clients TO {reader}")
+    office.sql("ALTER TABLE clients ENABLE ROW LEVEL SECURITY")
+    dsn = postgres.dsn(psycopg.conninfo.conninfo_to_dict(office.dsn)["dbname"], user=reader)  # type: ignore[arg-type]
+    ran = office.run("test-connection", "--json", DATABASE_URL=dsn)
+    assert ran.code == 1
+    assert "row-level security" in failing(ran)
+    assert f"lets {reader} SELECT" in checks(ran)["row-level security"]["mend"]
+    seen = office.run("test-connection", "--json")
+    assert "passes it by" in checks(seen)["row-level security"]["detail"]
+    assert seen.code == 0
+    office.sql(f"REVOKE ALL ON clients FROM {reader}")
+    refused = office.run("test-connection", "--json", DATABASE_URL=dsn)
+    assert failing(refused) == ["table"]
+    assert "GRANT SELECT" in checks(refused)["table"]["mend"]
+
+
+def test_a_client_query_is_looked_at_too(office: Office) -> None:
+    office.sql("CREATE TABLE people (nr int, who text, tel text)")
+    office.sql("INSERT INTO people VALUES (1, '100%% Ann', '213 555 0134')")
+    query = "SELECT nr AS id, who AS client_name, tel AS phone FROM people WHERE who LIKE '100%';"
+    ran = office.run("test-connection", "--json", OPENPHONE_CLIENT_QUERY=query)
+    assert ran.code == 0, ran.out
+    assert ran.json["sampleClients"] == 1
+    assert checks(ran)["table"]["detail"] == "the client query, 1 rows"
+
+
+def test_a_state_folder_open_to_others_is_found(office: Office) -> None:
+    office.make_clients(JAMES)
+    office.sync()
+    office.state_dir.chmod(0o755)
+    ran = office.run("test-connection", "--json")
+    assert failing(ran) == ["state folder"]
+    assert checks(ran)["state folder"]["mend"].startswith("chmod 700")
+
+
+def test_a_slow_pace_is_priced(office: Office) -> None:
+    office.make_clients(JAMES)
+    ran = office.run("test-connection", "--json", OPENPHONE_RATE_LIMIT_SECOND="1")
+    assert "17 min" in checks(ran)["pace"]["detail"]
+    assert ran.code == 0
+
+
+def test_an_address_for_pings_that_is_none_is_named_with_the_other_faults(office: Office) -> None:
+    office.make_clients(JAMES)
+    ran = office.run("test-connection", "--json", OPENPHONE_HEALTHCHECK_URL="hc-ping.com/my-uuid")
+    assert ran.code == 2
+    assert "OPENPHONE_HEALTHCHECK_URL" in ran.err
+    assert "my-uuid" not in ran.out + ran.err
+
+
+HEALTH_CHECK = """
+set -eu
+test_result=$({program} test-connection --json)
+echo "openphone $(echo "$test_result" | jq '.openPhoneConnection // false')"
+echo "database $(echo "$test_result" | jq '.databaseConnection // false')"
+echo "sample $(echo "$test_result" | jq '.sampleClients // 0')"
+status=$({program} status --json)
+echo "scheduler $(echo "$status" | jq -r '.scheduler.status')"
+echo "running $(echo "$status" | jq -r '.syncService.isInProgress')"
+echo "enabled $(echo "$status" | jq -r '.scheduler.isEnabled')"
+metrics=$({program} metrics --json)
+echo "runs $(echo "$metrics" | jq '.metrics.totalRuns')"
+echo "good $(echo "$metrics" | jq '.metrics.successfulRuns')"
+"""
+
+
+@pytest.mark.system
+def test_the_predecessors_health_check_keeps_working(office: Office, needs: Any) -> None:
+    needs("jq", "bash")
+    office.make_clients(JAMES)
+    office.sync()
+    script = HEALTH_CHECK.replace("{program}", f"{sys.executable} -m openphone_sync")
+    done = subprocess.run(
+        ["bash", "-c", script], env=office.environment, cwd=office.folder, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        "openphone true",
+        "database true",
+        "sample 1",
+        "scheduler stopped",
+        "running false",
+        "enabled false",
+        "runs 1",
+        "good 1",
+    ]

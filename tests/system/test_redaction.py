@@ -1,0 +1,140 @@
+"""A failing sync with planted secrets: no byte that it writes holds one of them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from openphone_sync.sandbox import Fault, FaultKind
+from tests.office import JAMES, Office
+
+KEY = "pl4ntedkeyABCDEFGHIJ0123456789xyz"
+PASSWORD = "pl4nted-passw0rd"
+HOOK = "pl4nted-h00k-token"
+PEOPLE = ("Zebedee Quackenbush", "Quackenbush", "213-555-0134", "2135550134", "zebedee@example.com")
+
+ZEBEDEE = {**JAMES, "client_name": "Zebedee Quackenbush", "email": "zebedee@example.com"}
+
+# A library that fails, quoting all it knows, wherever the program calls it.
+BUG = """
+import logging, os
+import rapidfuzz.distance, phonenumbers
+def fail(text, *rest, **more):
+    logging.getLogger("a.library").warning("cannot parse %s of Zebedee Quackenbush <zebedee@example.com> at %s with %s",
+        text, os.environ["DATABASE_URL"], {"Authorization": os.environ["OPENPHONE_API_KEY"]})
+    raise RuntimeError(f"{text!r} of Zebedee Quackenbush, key {os.environ['OPENPHONE_API_KEY']}, {os.environ['DATABASE_URL']}")
+phonenumbers.parse = fail
+from openphone_sync.cli import main
+main()
+"""
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_bug_writes_its_traceback_and_nobodys_data(office: Office, form: str) -> None:
+    office.make_clients(ZEBEDEE)
+    environment = office.environment | {
+        "OPENPHONE_API_KEY": KEY,
+        "DATABASE_URL": f"{office.dsn}&password={PASSWORD}",
+        "OPENPHONE_HEALTHCHECK_URL": f"http://127.0.0.1:9/{HOOK}",
+        "OPENPHONE_ALERT_URLS": f"json://127.0.0.1:9/{HOOK}",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", BUG, "sync", "-v", "--log-format", form],
+        env=environment | {"OPENPHONE_BASE_URL": keyed(office)},
+        cwd=office.folder,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 70, done.stderr
+    assert b"this is a bug in openphone-sync (RuntimeError at " in done.stderr
+    log = (office.state_dir / "openphone-sync.log").read_text()
+    assert "RuntimeError" in log
+    assert "in fail" in log
+    assert "a.library" in log
+    files = written(office.state_dir) | {"stdout": done.stdout, "stderr": done.stderr}
+    for name, data in files.items():
+        for secret in (KEY, PASSWORD, HOOK):
+            assert secret.encode() not in data, f"{secret} in {name}"
+        for person in PEOPLE:
+            assert person.encode() not in data, f"{person} in {name}"
+
+
+def keyed(office: Office) -> str:
+    """The sandbox knows the planted key."""
+    object.__setattr__(office.sandbox.options, "key", KEY)
+    return office.sandbox.base_url
+
+
+def test_failing_contacts_are_told_by_id_alone(office: Office) -> None:
+    (client_id,) = office.make_clients(ZEBEDEE)
+    office.sandbox.faults.add(Fault(FaultKind.STATUS, status=400, method="POST", count=None))
+    ran = office.run("sync", "-v")
+    assert ran.code == 1
+    assert f"client_{client_id}" in ran.err
+    files = {name: data for name, data in written(office.state_dir).items() if "state.db" not in name}
+    assert any("openphone-sync.log" in name for name in files)
+    for name, data in (files | {"out": ran.out.encode(), "err": ran.err.encode()}).items():
+        for person in PEOPLE:
+            assert person.encode() not in data, f"{person} in {name}"
+    assert json.loads((office.state_dir / "sync_metrics_openphone-daily-sync.json").read_text())["metrics"][
+        "totalErrors"
+    ]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"DATABASE_URL": f"postgresql://office:{PASSWORD}@127.0.0.1:1/law"},
+        {"DATABASE_URL": f"postgresql://office:{PASSWORD}@[::broken/law"},
+        {"DATABASE_URL": f"host=127.0.0.1 port=1 nonsense=1 password={PASSWORD}"},
+        {"OPENPHONE_CLIENT_QUERY": "SELECT id, client_name, client_name::int AS phone FROM clients"},
+        {"OPENPHONE_API_KEY": f"Bearer {KEY}"},
+        {"OPENPHONE_API_KEY": KEY},
+    ],
+)
+def test_what_stops_a_run_is_told_without_secrets(office: Office, settings: dict[str, str]) -> None:
+    office.make_clients(ZEBEDEE)
+    ran = office.run("sync", "-v", **settings)
+    assert ran.code in {2, 3}
+    files = {name: data for name, data in written(office.folder).items() if "state.db" not in name}
+    everything = b"".join([ran.out.encode(), ran.err.encode(), *files.values()])
+    for secret in (KEY, PASSWORD, *PEOPLE):
+        assert secret.encode() not in everything, secret
+
+
+def test_a_bug_before_the_settings_are_read_is_logged_too(office: Office) -> None:
+    code = (
+        "import openphone_sync.cli.options as options\n"
+        "import dotenv.main\n"
+        "dotenv.main.dotenv_values = dotenv.dotenv_values = lambda *a, **k: 1 / 0\n"
+        "from openphone_sync.cli import main\n"
+        "main()\n"
+    )
+    (office.folder / ".env").write_text("X=1\n")
+    environment = {"PATH": os.environ["PATH"], "HOME": str(office.folder), "XDG_STATE_HOME": str(office.folder / "s")}
+    done = subprocess.run(
+        [sys.executable, "-c", code, "status"],
+        env=environment,
+        cwd=office.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 70
+    assert done.stderr.count("\n") == 1
+    assert "ZeroDivisionError" in (office.folder / "s" / "openphone-sync" / "openphone-sync.log").read_text()
+
+
+def test_logging_can_be_switched_off(office: Office) -> None:
+    office.make_clients(ZEBEDEE)
+    office.sync(OPENPHONE_ENABLE_LOGGING="false")
+    assert not list(office.state_dir.glob("*.log*"))
+    office.sync()
+    assert list(office.state_dir.glob("*.log"))

@@ -1,0 +1,405 @@
+"""The safety stop, saved plans, people who leave or return, and taking a run back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from openphone_sync.sandbox.samples import load_samples
+from tests.office import JAMES, Office, phones
+
+MANY = 25
+
+
+def make_many(office: Office) -> None:
+    office.sql("CREATE TABLE clients (id int PRIMARY KEY, client_name text, phone text, county text)")
+    office.sql(
+        "INSERT INTO clients SELECT n, 'Person ' || chr(64 + n) || chr(96 + n) || 'son', '213-555-01' || lpad(n::text, 2, '0'),"
+        " 'LA'"
+        f" FROM generate_series(1, {MANY}) AS n"
+    )
+    assert office.sync()["contacts"]["created"] == MANY
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("UPDATE clients SET county = 'Kern'", "25 of 25 linked contacts would change (25 updates), 20 may"),
+        ("UPDATE clients SET county = NULL", "25 rows lost their customFields.County"),
+        ("DELETE FROM clients WHERE id > 2", "23 of 25 clients are gone"),
+        ("DELETE FROM clients", "no rows"),
+        ("ALTER TABLE clients DROP COLUMN county", "no longer has the column county"),
+    ],
+)
+def test_too_many_changes_stop_before_the_first_write(office: Office, statement: str, words: str) -> None:
+    make_many(office)
+    office.sql(statement)
+    office.requests()
+    for command in ("dry-run", "sync"):
+        ran = office.run(command)
+        assert ran.code == 4
+        assert words in ran.err
+        assert "--force" in ran.err
+        assert "OPENPHONE_MAX_CHANGES" in ran.err
+    stopped = office.run("dry-run", "--json").json
+    assert (stopped["status"], stopped["dryRun"], stopped["actions"]) == ("stopped", True, [])
+    assert office.requests("POST", "PATCH", "DELETE") == []
+    assert office.run("sync", "--force").code == 0
+
+
+def test_the_limit_is_a_setting(office: Office) -> None:
+    make_many(office)
+    office.sql("UPDATE clients SET county = 'Kern' WHERE id <= 3")
+    assert office.run("dry-run", OPENPHONE_MAX_CHANGES="2").code == 4
+    assert office.run("sync", OPENPHONE_MAX_CHANGES="3").code == 0
+    assert office.run("sync", OPENPHONE_MAX_CHANGES="lots").code == 2
+
+
+def test_creations_and_adoptions_do_not_count(office: Office) -> None:
+    make_many(office)
+    (office.state_dir / "state.db").unlink()
+    office.sql("UPDATE clients SET county = 'Kern'")
+    assert office.sync()["contacts"]["adopted"] == MANY
+
+
+# --- people who leave or return ---------------------------------------------------------------------------------------
+
+
+def test_removed_people_are_deleted_only_where_that_is_set(office: Office) -> None:
+    ids = office.make_clients(JAMES, {"client_name": "Ann Lee", "phone": "213-555-0155"})
+    office.sync()
+    office.change_client(ids[0], contact_1=None, contact_1_phone=None, relationship_1=None)
+    report = office.sync()
+    assert report["orphans"] == [f"client_{ids[0]}_alt_1"]
+    assert len(office.contacts()) == 3
+    report = office.sync(OPENPHONE_ON_REMOVED="delete")
+    assert report["contacts"]["deleted"] == 1
+    assert office.sandbox.workspace.find(f"client_{ids[0]}_alt_1") == []
+    assert office.sync(OPENPHONE_ON_REMOVED="delete")["contacts"]["deleted"] == 0
+
+
+def test_a_contact_that_is_not_our_own_is_never_deleted(office: Office) -> None:
+    ids = office.make_clients(JAMES, {"client_name": "Ann Lee", "phone": "213-555-0155"})
+    made = office.sandbox.workspace.add(
+        {"defaultFields": {"firstName": "James Smith", "phoneNumbers": [{"name": "Cell", "value": "+12135550134"}]}}
+    )
+    assert office.sync()["contacts"]["adopted"] == 1
+    office.sql("DELETE FROM clients WHERE id::text = %s", ids[0])
+    report = office.sync(OPENPHONE_ON_REMOVED="delete")
+    assert report["contacts"]["deleted"] == 1
+    assert office.sandbox.workspace.contact(made["id"]) is not None
+
+
+def test_a_client_that_returns_finds_his_contact_again(office: Office) -> None:
+    ids = office.make_clients(JAMES, {"client_name": "Ann Lee", "phone": "213-555-0155"})
+    office.sync()
+    office.sql("CREATE TABLE kept AS SELECT * FROM clients WHERE id::text = %s", ids[0])
+    office.sql("DELETE FROM clients WHERE id::text = %s", ids[0])
+    office.sync()
+    office.sql("INSERT INTO clients SELECT * FROM kept")
+    report = office.sync()
+    assert report["orphans"] == []
+    assert report["contacts"]["created"] == 0
+    assert len(office.contacts()) == 3
+
+
+def test_alternates_that_trade_places_keep_their_contacts(office: Office) -> None:
+    [client_id] = office.make_clients(
+        {**JAMES, "contact_2": "Ann Smith", "relationship_2": "Mother", "contact_2_phone": "310-555-0166"}
+    )
+    office.sync()
+    bob, ann = (office.contact(f"client_{client_id}_alt_{slot}")["id"] for slot in (1, 2))
+    office.sandbox.workspace.edit(
+        bob, {"customFields": [{"key": office.sandbox.workspace.field_key("Notes"), "value": "Bob's note"}]}
+    )
+    office.sql(
+        "UPDATE clients SET contact_1 = contact_2, contact_1_phone = contact_2_phone, relationship_1 = relationship_2,"
+        " contact_2 = contact_1, contact_2_phone = contact_1_phone, relationship_2 = relationship_1"
+    )
+    report = office.sync()
+    assert report["contacts"]["created"] == 0
+    contacts = {contact["id"]: contact for contact in office.contacts()}
+    assert office.custom(contacts[bob])["Notes"] == "Bob's note"
+    assert office.custom(contacts[bob])["Contact Person Name"] == "Bob Smith"
+    assert phones(contacts[bob]) == {"+13105550188": "Brother Phone"}
+    assert phones(contacts[ann]) == {"+13105550166": "Mother Phone"}
+    office.requests()
+    office.sync("--mode", "full")
+    assert office.requests("POST", "PATCH", "DELETE") == []
+
+
+def test_a_slot_that_changes_hands_rewrites_nobody(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES)
+    office.sync()
+    bob = office.contact(f"client_{client_id}_alt_1")["id"]
+    office.change_client(client_id, contact_1="Zoe Quist", relationship_1="Neighbour", contact_1_phone="310-555-0199")
+    report = office.sync()
+    assert report["contacts"]["created"] == 1
+    contacts = {contact["id"]: contact for contact in office.contacts()}
+    assert phones(contacts[bob]) == {"+13105550188": "Brother Phone"}
+    assert len(contacts) == 3
+    office.requests()
+    office.sync("--mode", "full")
+    assert office.requests("POST", "PATCH", "DELETE") == []
+
+
+def test_a_newcomer_in_the_slot_of_one_who_moved_on_takes_nothing_over(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES)
+    office.sync()
+    bob = office.contact(f"client_{client_id}_alt_1")["id"]
+    office.change_client(
+        client_id,
+        contact_1="Omar Nguyen",
+        relationship_1="Uncle",
+        contact_1_phone="617-613-1759",
+        contact_2="Bob Smith",
+        relationship_2="Brother",
+        contact_2_phone="310-555-0188",
+    )
+    planned = office.run("dry-run", "--json").json["contacts"]
+    report = office.sync()
+    assert report["contacts"] == planned
+    assert report["contacts"]["created"] == 1
+    contacts = {contact["id"]: contact for contact in office.contacts()}
+    assert len(contacts) == 3
+    assert office.custom(contacts[bob])["Contact Person Name"] == "Bob Smith"
+    assert phones(contacts[bob]) == {"+13105550188": "Brother Phone"}
+    for _ in range(2):
+        office.requests()
+        office.sync("--mode", "full")
+        assert office.requests("POST", "PATCH", "DELETE") == []
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_swap_and_a_deletion_take_nobody_elses_contact(office: Office, lost: bool) -> None:
+    [client_id] = office.make_clients(
+        {**JAMES, "contact_2": "Ann Lee", "relationship_2": "Mother", "contact_2_phone": "310-555-0166"}
+    )
+    office.sync()
+    bob, ann = (office.contact(f"client_{client_id}_alt_{slot}")["id"] for slot in (1, 2))
+    office.sql(
+        "UPDATE clients SET contact_1 = contact_2, contact_1_phone = contact_2_phone, relationship_1 = relationship_2,"
+        " contact_2 = contact_1, contact_2_phone = contact_1_phone, relationship_2 = relationship_1"
+    )
+    office.sync()
+    office.sandbox.workspace.remove(bob)
+    if lost:
+        for path in office.state_dir.glob("state.db*"):
+            path.unlink()
+    office.sync("--mode", "full")
+    contacts = office.contacts()
+    assert sorted(office.custom(one).get("Contact Person Name", "") for one in contacts) == ["", "Ann Lee", "Bob Smith"]
+    assert phones(next(one for one in contacts if one["id"] == ann)) == {"+13105550166": "Mother Phone"}
+    office.requests()
+    office.sync("--mode", "full")
+    assert office.requests("POST", "PATCH", "DELETE") == []
+
+
+def test_a_contact_deleted_in_the_app_comes_back_once(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES)
+    office.sync()
+    office.sandbox.workspace.remove(office.contact(f"client_{client_id}")["id"])
+    report = office.sync("--mode", "full")
+    assert report["contacts"]["created"] == 1
+    office.sandbox.workspace.remove(office.contact(f"client_{client_id}")["id"])
+    report = office.sync("--mode", "full")
+    assert report["contacts"]["created"] == 0
+    assert report["contacts"]["skipped"] == 1
+    assert "deleted in the app" in report["skipped"][0]["reason"]
+    assert office.sync("--mode", "full")["contacts"]["created"] == 0
+
+
+def test_contacts_of_integrations_are_left_alone(office: Office) -> None:
+    [client_id] = office.make_clients({**JAMES, "contact_1": None, "contact_1_phone": None})
+    body = {"defaultFields": {"firstName": "James Smith", "phoneNumbers": [{"name": "Cell", "value": "+12135550134"}]}}
+    made = office.sandbox.workspace.add(body, source="openphone-clio")
+    report = office.sync()
+    assert report["skipped"] == [{"externalId": f"client_{client_id}", "reason": "owned by integration"}]
+    assert office.requests("POST", "PATCH", "DELETE") == []
+    assert office.sandbox.workspace.contact(made["id"]) == made
+
+
+# --- saved plans --------------------------------------------------------------------------------------------------------
+
+
+def save(office: Office) -> str:
+    path = office.folder / "plan.json"
+    assert office.run("dry-run", "--out", str(path)).code == 0
+    assert path.stat().st_mode & 0o777 == 0o600
+    return str(path)
+
+
+def test_a_saved_plan_is_carried_out_exactly(office: Office) -> None:
+    office.make_clients(JAMES)
+    plan = save(office)
+    assert office.sync("--plan", plan)["contacts"]["created"] == 2
+    ran = office.run("sync", "--plan", plan)
+    assert ran.code == 4
+    assert "client_" in ran.err
+
+
+def test_a_plan_is_refused_where_source_or_workspace_moved(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES)
+    office.sync()
+    office.change_client(client_id, county="Kern")
+    plan = save(office)
+    office.sandbox.workspace.edit(
+        office.contact(f"client_{client_id}")["id"],
+        {"defaultFields": {"emails": [{"name": "Home", "value": "j@example.org"}]}},
+    )
+    ran = office.run("sync", "--plan", plan, "--force")
+    assert ran.code == 4
+    assert f"client_{client_id}" in ran.err
+    plan = save(office)
+    office.change_client(client_id, county="Orange")
+    office.requests()
+    assert office.run("sync", "--plan", plan).code == 4
+    assert office.requests("POST", "PATCH", "DELETE") == []
+
+
+def test_a_changed_byte_is_refused(office: Office) -> None:
+    office.make_clients(JAMES)
+    plan = save(office)
+    text = (office.folder / "plan.json").read_text()
+    document: dict[str, Any] = json.loads(text)
+    variants = {
+        "value": text.replace("James Smith", "James Smyth", 1),
+        "space": text + " ",
+        "indent": json.dumps(document),
+        "version": text.replace('"schemaVersion": 1', '"schemaVersion": 2'),
+        "garbage": text[: len(text) // 2],
+        "other": '{"kind": "something"}',
+    }
+    for name, changed in variants.items():
+        (office.folder / "plan.json").write_text(changed)
+        ran = office.run("sync", "--plan", plan)
+        assert ran.code == 2, name
+        assert "dry-run --out" in ran.err
+    assert office.contacts() == []
+
+
+def test_a_plan_of_another_workspace_is_refused(office: Office) -> None:
+    office.make_clients(JAMES)
+    plan = save(office)
+    text = (office.folder / "plan.json").read_text()
+    assert office.run("sync", "--plan", plan, OPENPHONE_ON_CONFLICT="remote").code == 2
+    assert office.run("sync", "--plan", "nowhere.json").code == 2
+    assert office.run("sync", "--plan", plan, "--limit", "1").code == 2
+    assert "James Smith" in text
+
+
+# --- runs and rollback --------------------------------------------------------------------------------------------------
+
+
+def test_runs_show_every_write(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES)
+    first = office.sync()
+    office.change_client(client_id, county="Kern")
+    second = office.sync()
+    assert [run["runId"] for run in office.run("runs", "list", "--json").json["runs"]] == [
+        second["runId"],
+        first["runId"],
+    ]
+    shown = office.run("runs", "show", first["runId"], "--json").json
+    assert [(one["action"], one["result"]) for one in shown["writes"]] == [("create", "done"), ("create", "done")]
+    [write] = office.run("runs", "show", "latest", "--json").json["writes"]
+    assert [(one["before"], one["after"]) for one in write["changes"]] == [("Los Angeles County", "Kern")]
+    assert "update" in office.run("runs", "show", "latest").out
+    assert office.run("runs", "show", "nothing").code == 2
+
+
+def test_a_first_run_is_taken_back_whole(office: Office) -> None:
+    load_samples(office.dsn, 12)
+    made = office.sandbox.workspace.add(
+        {"defaultFields": {"firstName": "Passer By", "phoneNumbers": [{"name": "Cell", "value": "+14155550123"}]}}
+    )
+    run = office.sync()["runId"]
+    assert office.run("rollback", run, "--dry-run").code == 0
+    assert len(office.contacts()) > 12
+    ran = office.run("rollback", run, "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json["command"] == "rollback"
+    assert office.contacts() == [made]
+    night = office.sync("--mode", "full")
+    assert night["contacts"]["created"] == 0
+    assert night["contacts"]["held"] == ran.json["contacts"]["deleted"]
+    assert office.contacts() == [made]
+
+
+def test_an_update_is_restored_except_what_a_person_changed_since(office: Office) -> None:
+    [client_id] = office.make_clients({**JAMES, "email": "old@example.org"})
+    office.sync()
+    before = office.contact(f"client_{client_id}")
+    office.change_client(client_id, county="Kern", phone="213-555-0177", email=None, client_name="James Smythe")
+    run = office.sync()["runId"]
+    office.sandbox.workspace.edit(before["id"], {"defaultFields": {"role": "VIP"}})
+    office.sandbox.workspace.edit(
+        before["id"], {"customFields": [{"key": office.sandbox.workspace.field_key("County"), "value": "Staff County"}]}
+    )
+    ran = office.run("rollback", run, "--json")
+    assert ran.code == 0, ran.err
+    contact = office.contact(f"client_{client_id}")
+    assert contact["defaultFields"]["firstName"] == "James Smith"
+    assert phones(contact) == {"+12135550134": "Main Phone"}
+    assert [one["value"] for one in contact["defaultFields"]["emails"]] == ["old@example.org"]
+    assert contact["defaultFields"]["role"] == "VIP"
+    assert office.custom(contact)["County"] == "Staff County"
+    assert any("was changed since" in warning for warning in ran.json["warnings"])
+    office.requests()
+    assert office.sync("--mode", "full")["contacts"]["held"] == 2
+    assert office.requests("POST", "PATCH", "DELETE") == []
+    office.change_client(client_id, client_name="James Smithson")
+    office.sync()
+    assert office.contact(f"client_{client_id}")["defaultFields"]["firstName"] == "James Smithson"
+
+
+def test_a_review_releases_what_was_taken_back(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES)
+    run = office.sync()["runId"]
+    assert office.run("rollback", run).code == 0
+    assert office.contacts() == []
+    reviews = office.run("review", "list", "--json").json["reviews"]
+    assert [one["reason"] for one in reviews] == [f"rolled back by {run}"] * 2
+    assert office.run("review", "separate", f"client_{client_id}").code == 0
+    assert office.sync()["contacts"]["created"] == 1
+
+
+def test_an_adoption_is_undone_to_the_letter(office: Office) -> None:
+    office.make_clients({**JAMES, "contact_1": None, "contact_1_phone": None})
+    made = office.sandbox.workspace.add(
+        {"defaultFields": {"firstName": "James", "phoneNumbers": [{"name": "Cell", "value": "+12135550134"}]}}
+    )
+    run = office.sync()["runId"]
+    assert office.run("rollback", run).code == 0
+    contact = office.sandbox.workspace.contact(made["id"])
+    assert contact is not None
+    assert contact["externalId"] is None
+    assert contact["defaultFields"] == made["defaultFields"]
+    assert office.custom(contact) == {}
+
+
+def test_a_deletion_is_undone_by_creating_the_contact_again(office: Office) -> None:
+    ids = office.make_clients(JAMES, {"client_name": "Ann Lee", "phone": "213-555-0155"})
+    office.sync()
+    office.sql("DELETE FROM clients WHERE id::text = %s", ids[1])
+    run = office.sync(OPENPHONE_ON_REMOVED="delete")["runId"]
+    assert office.sandbox.workspace.find(f"client_{ids[1]}") == []
+    assert office.run("rollback", run).code == 0
+    contact = office.contact(f"client_{ids[1]}")
+    assert contact["defaultFields"]["firstName"] == "Ann Lee"
+    assert phones(contact) == {"+12135550155": "Main Phone"}
+    assert contact["source"] == "legal-practitioner-app"
+
+
+def test_a_created_contact_that_a_person_edited_is_not_deleted(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES)
+    run = office.sync()["runId"]
+    contact = office.contact(f"client_{client_id}")
+    office.sandbox.workspace.edit(contact["id"], {"defaultFields": {"lastName": "Esq."}})
+    ran = office.run("rollback", run, "--json")
+    assert ran.json["skipped"] == [
+        {"externalId": f"client_{client_id}", "reason": "it was changed since, and is left alone"}
+    ]
+    assert office.contact(f"client_{client_id}")["defaultFields"]["lastName"] == "Esq."

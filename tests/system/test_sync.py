@@ -1,0 +1,420 @@
+"""The main job through the command line, on a real Postgres and the sandbox over a socket."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+
+from openphone_sync.sandbox import parse_fault
+from openphone_sync.sandbox.samples import load_samples
+from tests.office import JAMES, Office, emails, phones
+
+
+def by_key(*fields: dict[str, Any]) -> list[dict[str, Any]]:
+    """Custom fields in the order of their keys."""
+    return sorted(fields, key=lambda one: str(one["key"]))
+
+
+def strip_ids(contact: dict[str, Any]) -> dict[str, Any]:
+    """The contact without what the API makes: ids, names and types of fields, times."""
+    defaults = dict(contact["defaultFields"])
+    defaults = {key: value for key, value in defaults.items() if value not in (None, [])}
+    defaults["phoneNumbers"] = [{"name": one["name"], "value": one["value"]} for one in defaults["phoneNumbers"]]
+    fields = [{"key": one["key"], "value": one["value"]} for one in contact["customFields"]]
+    return {
+        "defaultFields": defaults,
+        "customFields": by_key(*fields),
+        "externalId": contact["externalId"],
+        "source": contact["source"],
+    }
+
+
+def test_james_and_his_brother_come_out_to_the_letter(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES)
+    office.sync()
+    key = office.sandbox.workspace.field_key
+    intake = office.sql("SELECT date_intake FROM clients")[0][0]
+    assert strip_ids(office.contact(f"client_{client_id}")) == {
+        "defaultFields": {
+            "firstName": "James Smith",
+            "phoneNumbers": [{"name": "Main Phone", "value": "+12135550134"}],
+            "company": "Legal Client",
+            "role": "Criminal Client",
+        },
+        "customFields": by_key(
+            {"key": key("Client Type"), "value": "criminal"},
+            {"key": key("Date of Birth"), "value": "1985-06-15T00:00:00.000Z"},
+            {"key": key("County"), "value": "Los Angeles County"},
+            {"key": key("Intake Date"), "value": f"{intake}T00:00:00.000Z"},
+        ),
+        "externalId": f"client_{client_id}",
+        "source": "legal-practitioner-app",
+    }
+    assert strip_ids(office.contact(f"client_{client_id}_alt_1")) == {
+        "defaultFields": {
+            "firstName": "James Smith - Brother",
+            "phoneNumbers": [{"name": "Brother Phone", "value": "+13105550188"}],
+            "company": "Legal Client Contact",
+            "role": "Alternative Contact (Brother)",
+        },
+        "customFields": by_key(
+            {"key": key("Primary Client Name"), "value": "James Smith"},
+            {"key": key("Relationship"), "value": "Brother"},
+            {"key": key("Contact Person Name"), "value": "Bob Smith"},
+            {"key": key("Alt Contact Number"), "value": 1},
+        ),
+        "externalId": f"client_{client_id}_alt_1",
+        "source": "legal-practitioner-app",
+    }
+
+
+def test_second_run_sends_no_request_and_a_full_one_only_reads(office: Office) -> None:
+    load_samples(office.dsn, 60)
+    first = office.sync()
+    assert first["contacts"]["created"] > 100
+    assert first["contacts"]["failed"] == 0
+    office.requests()
+    second = office.sync()
+    assert office.requests() == []
+    assert second["clients"] == {"read": 60, "changed": 0, "unchanged": 60, "removed": 0}
+    assert second["contacts"]["unchanged"] == first["contacts"]["created"]
+    assert second["contacts"]["skipped"] == first["contacts"]["skipped"]
+    office.sync("--mode", "full")
+    assert {method for method, _ in office.requests()} == {"GET"}
+
+
+def test_counts_always_add_up(office: Office) -> None:
+    load_samples(office.dsn, 60)
+    wanted = None
+    for arguments in ([], [], ["--mode", "full"]):
+        counts = office.sync(*arguments)["contacts"]
+        total = sum(
+            counts[name] for name in ("created", "updated", "adopted", "unchanged", "skipped", "held", "failed")
+        )
+        assert wanted in (None, total)
+        wanted = total
+
+
+def test_what_staff_typed_survives_a_change_of_the_row(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES)
+    office.sync()
+    workspace = office.sandbox.workspace
+    workspace.edit(
+        office.contact(f"client_{client_id}")["id"],
+        {
+            "defaultFields": {
+                "lastName": "Smith Jr.",
+                "phoneNumbers": [{"name": "Wife", "value": "+13105550111"}],
+                "emails": [{"name": "Private", "value": "james@example.org"}],
+            },
+            "customFields": [{"key": workspace.field_key("Notes"), "value": "prefers texts"}],
+        },
+    )
+    office.change_client(client_id, county="Orange County", phone="213-555-0177")
+    report = office.sync()
+    assert report["contacts"]["updated"] == 1
+    contact = office.contact(f"client_{client_id}")
+    assert contact["defaultFields"]["lastName"] == "Smith Jr."
+    assert phones(contact) == {"+12135550177": "Main Phone", "+13105550111": "Wife"}
+    assert emails(contact) == {"james@example.org": "Private"}
+    assert office.custom(contact)["Notes"] == "prefers texts"
+    assert office.custom(contact)["County"] == "Orange County"
+    office.requests()
+    office.sync("--mode", "full")
+    assert office.requests("POST", "PATCH", "DELETE") == []
+
+
+def test_an_update_reads_and_writes_only_the_contact_that_changed(office: Office) -> None:
+    load_samples(office.dsn, 20)
+    office.sync()
+    office.requests()
+    [[client_id]] = office.sql(
+        "UPDATE clients SET county = 'Kern County' WHERE client_name = 'James Smith' RETURNING id::text"
+    )
+    contact_id = office.contact(f"client_{client_id}")["id"]
+    office.requests()
+    office.sync()
+    assert office.requests() == [
+        ("GET", "/v1/contact-custom-fields"),
+        ("GET", f"/v1/contacts/{contact_id}"),
+        ("PATCH", f"/v1/contacts/{contact_id}"),
+    ]
+
+
+def test_contacts_of_the_predecessor_are_adopted_without_duplicate_or_loss(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES)
+    office.sandbox.workspace.add(
+        {
+            "externalId": f"client_{client_id}",
+            "defaultFields": {
+                "firstName": "James Smith",
+                "company": "Legal Client",
+                "role": "Civil Client",
+                "phoneNumbers": [
+                    {"name": "Main Phone", "value": "+12135550134"},
+                    {"name": "Work", "value": "+13105550100"},
+                ],
+            },
+            "customFields": [{"key": office.sandbox.workspace.field_key("Notes"), "value": "from before"}],
+        },
+        source="legal-practitioner-app",
+    )
+    report = office.sync()
+    assert report["contacts"]["adopted"] == 1
+    assert report["contacts"]["created"] == 1
+    assert [(one["field"], one["kept"]) for one in report["conflicts"]] == [("role", "source")]
+    contact = office.contact(f"client_{client_id}")
+    assert contact["defaultFields"]["role"] == "Criminal Client"
+    assert phones(contact) == {"+12135550134": "Main Phone", "+13105550100": "Work"}
+    assert office.custom(contact)["Notes"] == "from before"
+    assert len(office.contacts()) == 2
+
+
+def test_a_persons_contact_with_our_phone_is_joined_and_only_filled(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES)
+    made = office.sandbox.workspace.add(
+        {
+            "defaultFields": {
+                "firstName": "James",
+                "company": "Acme",
+                "phoneNumbers": [{"name": "Cell", "value": "+12135550134"}],
+            }
+        }
+    )
+    report = office.sync()
+    assert report["contacts"]["adopted"] == 1
+    contact = office.contact(f"client_{client_id}")
+    assert contact["id"] == made["id"]
+    assert contact["source"] is None
+    assert contact["defaultFields"]["firstName"] == "James"
+    assert contact["defaultFields"]["company"] == "Acme"
+    assert contact["defaultFields"]["role"] == "Criminal Client"
+    assert phones(contact) == {"+12135550134": "Cell"}
+    office.requests()
+    office.sync("--mode", "full")
+    assert office.requests("POST", "PATCH", "DELETE") == []
+
+
+@pytest.mark.parametrize("patch_style", ["replace", "replace-arrays", "merge"])
+def test_a_removed_item_and_a_cleared_field_go_whatever_patch_means(
+    office: Office, patch_style: str, request: pytest.FixtureRequest
+) -> None:
+    office.sandbox.workspace._variants = type(office.sandbox.options.variants)(patch_style=patch_style)  # type: ignore[arg-type]
+    [client_id] = office.make_clients({**JAMES, "phone": "213-555-0134, 213-555-0177"})
+    office.sync()
+    office.change_client(client_id, phone="213-555-0177", county=None)
+    office.sync()
+    contact = office.contact(f"client_{client_id}")
+    assert phones(contact) == {"+12135550177": "Main Phone"}
+    assert "County" not in office.custom(contact)
+
+
+def test_ids_may_be_integers_or_text_and_columns_may_be_absent(office: Office) -> None:
+    office.sql("CREATE TABLE clients (id bigint PRIMARY KEY, client_name text, phone text)")
+    office.sql("INSERT INTO clients VALUES (7, 'Ann Lee', '213-555-0134'), (12, 'Bo Ray', '213-555-0135')")
+    assert office.sync()["contacts"]["created"] == 2
+    assert office.contact("client_7")["defaultFields"]["role"] == "Civil Client"
+    office.sql("DROP TABLE clients")
+    office.sql('CREATE TABLE "Client" (id text PRIMARY KEY, client_name text, phone text, "updatedAt" timestamp)')
+    office.sql("""INSERT INTO "Client" VALUES ('cuid-é', 'Ann Lee', '213-555-0134', now())""")
+    report = office.sync("--state-dir", str(office.folder / "other"))
+    assert report["contacts"]["adopted"] + report["contacts"]["held"] == 1
+
+
+def test_a_query_takes_the_place_of_the_table(office: Office) -> None:
+    office.sql('CREATE TABLE people (n int, name text, tel text, "Notes" text)')
+    office.sql("INSERT INTO people VALUES (1, '100%% Ann Lee', '213-555-0134', 'likes tea')")
+    query = "SELECT n AS id, name AS client_name, tel AS phone, \"Notes\" AS notes FROM people WHERE name LIKE '100%'; -- all"
+    report = office.sync(OPENPHONE_CLIENT_QUERY=query)
+    assert report["contacts"]["created"] == 1
+    contact = office.contact("client_1")
+    assert contact["defaultFields"]["firstName"] == "100% Ann Lee"
+    assert office.custom(contact)["Notes"] == "likes tea"
+
+
+def test_extra_columns_go_to_fields_of_the_same_name_only_where_allowed(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES)
+    office.sql("ALTER TABLE clients ADD COLUMN notes text, ADD COLUMN tags text[]")
+    office.change_client(client_id, notes="private", tags=["VIP"])
+    office.sync()
+    assert "Notes" not in office.custom(office.contact(f"client_{client_id}"))
+    office.sync(OPENPHONE_EXTRA_COLUMNS="tags")
+    custom = office.custom(office.contact(f"client_{client_id}"))
+    assert custom["Tags"] == ["VIP"]
+    assert "Notes" not in custom
+
+
+def test_true_that_turns_false_clears_its_field(office: Office) -> None:
+    [client_id] = office.make_clients({**JAMES, "arrested": True})
+    office.sync()
+    assert office.custom(office.contact(f"client_{client_id}"))["Arrested"] is True
+    office.change_client(client_id, arrested=False)
+    office.sync()
+    assert "Arrested" not in office.custom(office.contact(f"client_{client_id}"))
+
+
+def test_a_client_that_turns_civil_loses_the_fields_of_criminal_cases(office: Office) -> None:
+    [client_id] = office.make_clients({**JAMES, "arrested": True, "case_type": "Contract"})
+    office.sync()
+    office.change_client(client_id, client_type="civil")
+    office.sync()
+    contact = office.contact(f"client_{client_id}")
+    assert contact["defaultFields"]["role"] == "Civil Client"
+    assert office.custom(contact)["Case Type"] == "Contract"
+    assert "Arrested" not in office.custom(contact)
+
+
+def test_a_client_renamed_takes_its_alternates_along(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES)
+    office.sync()
+    office.change_client(client_id, client_name="James Smythe")
+    assert office.sync()["contacts"]["updated"] == 2
+    assert office.contact(f"client_{client_id}")["defaultFields"]["firstName"] == "James Smythe"
+    assert office.contact(f"client_{client_id}_alt_1")["defaultFields"]["firstName"] == "James Smythe - Brother"
+
+
+def test_the_last_phone_stays_when_the_source_loses_it(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES)
+    office.sync()
+    for phone in (None, "N/A"):
+        office.change_client(client_id, phone=phone, county=f"County {phone}")
+        report = office.sync()
+        contact = office.contact(f"client_{client_id}")
+        assert phones(contact) == {"+12135550134": "Main Phone"}
+        assert office.custom(contact)["County"] == f"County {phone}"
+        assert any("numbers stay" in warning for warning in report["warnings"]), (phone, report["warnings"])
+    office.change_client(client_id, phone="213-555-0199")
+    office.sync()
+    assert phones(office.contact(f"client_{client_id}")) == {"+12135550199": "Main Phone"}
+
+
+def test_a_bad_main_phone_drops_no_alternate(office: Office) -> None:
+    [client_id] = office.make_clients(
+        {**JAMES, "phone": "in jail", "contact_2": "Ann Smith", "contact_2_phone": "310-555-0166"}
+    )
+    report = office.sync()
+    assert report["skipped"] == [{"externalId": f"client_{client_id}", "reason": "the phone is no usable number"}]
+    assert office.contact(f"client_{client_id}_alt_2")["defaultFields"]["firstName"] == "James Smith - Contact 2"
+
+
+def test_a_field_that_the_workspace_lacks_is_left_out_and_warned_of_once(office: Office) -> None:
+    office.sandbox.workspace.remove_field(office.sandbox.workspace.field_key("County"))
+    ids = office.make_clients(JAMES, {"client_name": "Ann Lee", "phone": "213-555-0155", "county": "Kern"})
+    report = office.sync()
+    assert report["contacts"]["failed"] == 0
+    assert [warning for warning in report["warnings"] if "County" in warning] == [
+        "the workspace has no custom field named County: left out; add it in the app to have it filled"
+    ]
+    assert "County" not in office.custom(office.contact(f"client_{ids[1]}"))
+
+
+def test_a_field_is_found_by_override_when_two_have_its_name(office: Office) -> None:
+    other = office.sandbox.workspace.add_field("county ", "string")
+    [client_id] = office.make_clients(JAMES)
+    report = office.sync()
+    assert any("2 custom fields named County" in warning for warning in report["warnings"])
+    assert other.key is not None
+    office.sync(OPENPHONE_CF_COUNTY_KEY=other.key)
+    fields = {one["key"]: one["value"] for one in office.contact(f"client_{client_id}")["customFields"]}
+    assert fields[other.key] == "Los Angeles County"
+
+
+def test_limit_and_type_look_at_a_part_and_call_nobody_gone(office: Office) -> None:
+    office.make_clients(JAMES, {"client_name": "Ann Lee", "phone": "213-555-0155", "client_type": "civil"})
+    office.sync()
+    report = office.sync("--client-type", "civil", "--mode", "full")
+    assert report["clients"] == {"read": 1, "changed": 0, "unchanged": 1, "removed": 0}
+    assert office.sync("--limit", "1")["clients"]["read"] == 1
+
+
+def test_a_client_that_is_gone_is_reported_and_its_contacts_stay(office: Office) -> None:
+    ids = office.make_clients(JAMES, {"client_name": "Ann Lee", "phone": "213-555-0155"})
+    office.sync()
+    office.sql("DELETE FROM clients WHERE id::text = %s", ids[0])
+    report = office.sync()
+    assert report["clients"]["removed"] == 1
+    assert report["orphans"] == [f"client_{ids[0]}", f"client_{ids[0]}_alt_1"]
+    assert len(office.contacts()) == 3
+    assert office.sync()["orphans"] == [f"client_{ids[0]}", f"client_{ids[0]}_alt_1"]
+
+
+def test_the_report_and_the_metrics_are_kept(office: Office) -> None:
+    office.make_clients(JAMES)
+    report = office.sync()
+    kept = json.loads((office.state_dir / "runs" / f"{report['runId']}.json").read_text())
+    assert kept == report
+    office.sync()
+    metrics = json.loads((office.state_dir / "sync_metrics_openphone-daily-sync.json").read_text())
+    assert metrics["schemaVersion"] == 1
+    assert metrics["metrics"]["totalRuns"] == 2
+    assert metrics["metrics"]["successfulRuns"] == 2
+    assert metrics["metrics"]["totalContactsCreated"] == 2
+    assert [run["contacts"]["created"] for run in metrics["runs"]] == [0, 2]
+    for path in office.state_dir.rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0, f"{path} is open to others"
+
+
+def test_names_and_phones_stay_out_of_the_report(office: Office) -> None:
+    office.make_clients({**JAMES, "phone": "in jail, call 555-0134"})
+    ran = office.run("sync", "--json")
+    for secret in ("James", "Smith", "Brother", "555", "jail", "Los Angeles"):
+        assert secret not in ran.out + ran.err
+
+
+def test_losing_the_state_costs_one_full_run_and_no_duplicate(office: Office) -> None:
+    load_samples(office.dsn, 20)
+    created = office.sync()["contacts"]["created"]
+    (office.state_dir / "state.db").unlink()
+    office.requests()
+    report = office.sync()
+    assert report["contacts"]["adopted"] == created
+    assert office.requests("POST", "PATCH", "DELETE") == []
+    assert len(office.contacts()) == created
+
+
+def test_a_write_that_openphone_ignores_is_a_failure_and_is_tried_again(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES)
+    office.sync()
+    office.change_client(client_id, county="Kern County")
+    office.sandbox.faults.add(parse_fault("ignored-write:method=PATCH,count=1"))
+    ran = office.run("sync", "--json")
+    assert ran.code == 1
+    assert ran.json["status"] == "partial"
+    [error] = ran.json["errors"]
+    assert error == {
+        "externalId": f"client_{client_id}",
+        "status": 200,
+        "code": "not as sent",
+        "message": "the answer is not what was sent: customFields",
+    }
+    assert office.sync()["contacts"]["updated"] == 1
+    assert office.custom(office.contact(f"client_{client_id}"))["County"] == "Kern County"
+
+
+def test_a_uuid_that_is_text_sorts_as_the_state_sorts(office: Office) -> None:
+    office.sql("CREATE TABLE clients (id text PRIMARY KEY, client_name text, phone text)")
+    ids = ["Z", "a", "É", "10", "9", "_", "ß", "中", str(uuid.UUID(int=5))]
+    for number, client_id in enumerate(ids):
+        office.sql(
+            "INSERT INTO clients VALUES (%s, %s, %s)", client_id, f"Person {client_id}", f"213-555-01{number:02}"
+        )
+    assert office.sync()["contacts"]["created"] == len(ids)
+    assert office.sync()["clients"] == {"read": len(ids), "changed": 0, "unchanged": len(ids), "removed": 0}
+
+
+@pytest.mark.parametrize("arguments", [[], ["--mode", "full"]])
+def test_overwriting_edits_leaves_alone_what_nobody_edited(office: Office, arguments: list[str]) -> None:
+    [client_id] = office.make_clients({**JAMES, "email": "j@example.org"})
+    policy = {"OPENPHONE_ON_REMOTE_EDIT": "overwrite"}
+    office.sync(**policy)
+    before = office.contact(f"client_{client_id}")["defaultFields"]
+    office.change_client(client_id, county="Kern")
+    office.sync(*arguments, **policy)
+    after = office.contact(f"client_{client_id}")["defaultFields"]
+    assert (after["phoneNumbers"], after["emails"]) == (before["phoneNumbers"], before["emails"])
+    office.requests()
+    office.sync("--mode", "full", **policy)
+    assert office.requests("POST", "PATCH", "DELETE") == []

@@ -1,0 +1,101 @@
+"""On a terminal: the bar, the walk through reviews, and a terminal that closes in the middle of a run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+from openphone_sync.sandbox.samples import load_samples
+from tests.office import Office
+from tests.system.test_review import hold_james
+
+
+class Terminal:
+    """The program as the leader of a session on a terminal of its own."""
+
+    def __init__(self, office: Office, *arguments: str) -> None:
+        self.shown = ""
+        self.pid, self._master = pty.fork()
+        if self.pid == 0:
+            os.chdir(office.folder)
+            os.execve(
+                sys.executable,
+                [sys.executable, "-m", "openphone_sync", *arguments],
+                office.environment | {"TERM": "xterm", "LINES": "40", "COLUMNS": "100"},
+            )
+
+    def read_until(self, seen: Callable[[str], bool], timeout_s: float = 30) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not seen(self.shown):
+            assert time.monotonic() < deadline, self.shown
+            try:
+                self.shown += os.read(self._master, 4096).decode(errors="replace")
+            except OSError:  # the program has ended
+                assert seen(self.shown), self.shown
+                return
+
+    def type(self, text: str) -> None:
+        os.write(self._master, text.encode())
+
+    def close(self) -> None:
+        os.close(self._master)
+
+    def wait(self) -> int:
+        _, status = os.waitpid(self.pid, 0)
+        return os.waitstatus_to_exitcode(status)
+
+    def finish(self) -> int:
+        """Read what is left and return the exit code."""
+        with contextlib.suppress(OSError):
+            while data := os.read(self._master, 4096):
+                self.shown += data.decode(errors="replace")
+        self.close()
+        return self.wait()
+
+
+def slow(office: Office) -> None:
+    """Slow enough to be seen: 40 requests a second."""
+    office.environment["OPENPHONE_RATE_LIMIT_SECOND"] = "40"
+
+
+def test_a_terminal_shows_how_far_the_run_has_come(office: Office) -> None:
+    load_samples(office.dsn, 20)
+    slow(office)
+    terminal = Terminal(office, "sync")
+    terminal.read_until(lambda shown: "writing" in shown and "/s" in shown)
+    assert terminal.finish() == 0
+    assert "created" in terminal.shown
+
+
+def test_a_terminal_that_closes_ends_the_run_in_order(office: Office) -> None:
+    load_samples(office.dsn, 40)
+    slow(office)
+    terminal = Terminal(office, "sync")
+    terminal.read_until(lambda shown: "writing" in shown)
+    terminal.close()
+    assert terminal.wait() == 128 + signal.SIGHUP
+    [run] = office.run("runs", "list", "--json").json["runs"]
+    assert run["status"] == "interrupted"
+    report = json.loads((office.state_dir / "runs" / f"{run['runId']}.json").read_text())
+    assert report["contacts"]["created"] == len(office.contacts())
+    office.environment["OPENPHONE_RATE_LIMIT_SECOND"] = "500"
+    assert office.sync()["contacts"]["created"] == report["contacts"]["failed"]
+
+
+def test_reviews_are_walked_through_one_by_one(office: Office) -> None:
+    client_id, contact_id = hold_james(office)
+    terminal = Terminal(office, "review")
+    terminal.read_until(lambda shown: "q = quit" in shown)
+    assert f"client_{client_id}" in terminal.shown
+    assert contact_id in terminal.shown
+    terminal.type("9\r")
+    terminal.read_until(lambda shown: shown.count("q = quit") == 2)
+    terminal.type("1\r")
+    assert terminal.finish() == 0
+    assert office.sync()["contacts"]["adopted"] == 1

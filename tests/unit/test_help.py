@@ -1,0 +1,65 @@
+"""Help texts: an example each, readable at 80 columns; and completion for the shell."""
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer
+
+from openphone_sync.cli.app import app
+from openphone_sync.cli.door import leave_by
+
+
+def walk(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every command, groups apart."""
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        yield path
+        return
+    for name, one in inner.items():
+        yield from walk(one, (*path, name))
+
+
+COMMANDS = sorted(walk(typer.main.get_command(app)))
+
+
+@pytest.fixture(autouse=True)
+def _narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def show_help(*command: str) -> str:
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        assert leave_by(lambda: app([*command, "--help"])) == 0
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("command", [(), ("schedule",), *COMMANDS], ids=" ".join)
+def test_help_is_readable_at_80_columns(command: tuple[str, ...]) -> None:
+    text = show_help(*command)
+    assert max(map(len, text.splitlines())) <= 80
+    assert command not in COMMANDS or "Example: " in text
+
+
+def test_help_says_what_every_command_does() -> None:
+    lines = show_help().partition("Commands:\n")[2].splitlines()
+    assert {line.split()[0] for line in lines if line[2] != " "} == {command[0] for command in COMMANDS}
+
+
+@pytest.mark.parametrize(("words", "found"), [("sta", "status"), ("schedule st", "start")])
+def test_the_shell_completes_commands(words: str, found: str) -> None:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "_OPENPHONE_SYNC_COMPLETE": "complete_bash",
+        "COMP_WORDS": f"openphone-sync {words}",
+        "COMP_CWORD": str(len(words.split())),
+    }
+    code = "import sys; sys.argv[0] = 'openphone-sync'; from openphone_sync.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert found in done.stdout.split()
