@@ -1,0 +1,131 @@
+"""The long fault suite: `python -m tests.faults [--write] [--kills N] [--only faults|kills]`. Exit code 1 on any loss."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from pathlib import Path
+
+from openphone_sync.sandbox import EmbeddedPostgres
+from tests.faults.cases import CASES, STAGES, Case, run_case, run_undisturbed
+from tests.faults.killing import Killed, Lane, run_lane
+from tests.faults.losses import EndState
+
+README = Path(__file__).resolve().parents[2] / "benchmarks" / "README.md"
+BEGIN, END = "<!-- faults:begin -->", "<!-- faults:end -->"
+HEADING = "## Broken on purpose, and what was lost\n\n`./dev faults --write`"
+LANES = 8
+ROWS = 500
+"""Clients of a killed office; each has an alternate, which makes a thousand contacts."""
+
+KILLS = 200
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the suite and print its table; 1 where anything was lost."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
+    parser.add_argument("--kills", type=int, default=KILLS, help="kills in each stage (%(default)s)")
+    parser.add_argument("--only", choices=("faults", "kills"), help="one half of the suite")
+    chosen = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres() as postgres:
+        rows, losses = run_suite(postgres, Path(folder), chosen.kills, chosen.only)
+    table = make_table(rows)
+    sys.stdout.write(table)
+    sys.stderr.writelines(f"LOST  {loss}\n" for loss in losses)
+    if chosen.write:
+        write_table(table)
+    return 1 if losses else 0
+
+
+def run_suite(
+    postgres: EmbeddedPostgres, folder: Path, kills: int, only: str | None
+) -> tuple[list[tuple[str, ...]], list[str]]:
+    """Rows of the table and every loss in words."""
+    rows: list[tuple[str, ...]] = []
+    losses: list[str] = []
+    # Children are started anew: a fork would take the threads' locks along.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max(2, os.cpu_count() or 2) * 2, mp_context=context) as pool:
+        for part in (_run_faults, _run_kills):
+            if only is None or part.__name__.endswith(only):
+                found_rows, found = part(postgres, folder, pool, kills)
+                rows += found_rows
+                losses += found
+    return rows, losses
+
+
+def make_table(rows: Iterable[tuple[str, ...]]) -> str:
+    """Markdown."""
+    lines = ["| fault | lost on a first run | lost on an update run |", "|---|---|---|"]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
+
+
+def write_table(table: str) -> None:
+    """Replace what stands between the marks in benchmarks/README.md."""
+    text = README.read_text(encoding="utf-8") if README.exists() else ""
+    if BEGIN not in text:
+        text = f"{text.rstrip()}\n\n{HEADING}\n\n{BEGIN}\n{END}\n"
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    README.write_text(f"{before}{BEGIN}\n{table}{END}{after}", encoding="utf-8")
+
+
+def _run_faults(
+    postgres: EmbeddedPostgres, folder: Path, pool: ProcessPoolExecutor, _: int
+) -> tuple[list[tuple[str, ...]], list[str]]:
+    ends = {
+        stage: run_undisturbed(postgres.create_database(f"plain_{stage}"), folder / stage, stage) for stage in STAGES
+    }
+    jobs = {
+        (case.name, stage): _start_case(postgres, folder, pool, case, stage, ends[stage])
+        for case in CASES
+        for stage in STAGES
+    }
+    found = {key: job.result() for key, job in jobs.items()}
+    rows = [(case.name, *(str(len(found[case.name, stage])) for stage in STAGES)) for case in CASES]
+    return rows, [f"{name}, {stage}: {loss}" for (name, stage), lost in found.items() for loss in lost]
+
+
+def _start_case(
+    postgres: EmbeddedPostgres, folder: Path, pool: ProcessPoolExecutor, case: Case, stage: str, end: EndState
+) -> Future[list[str]]:
+    name = f"{stage}_{CASES.index(case)}"
+    return pool.submit(run_case, postgres.create_database(name), folder / name, case, stage, end)
+
+
+def _run_kills(
+    postgres: EmbeddedPostgres, folder: Path, pool: ProcessPoolExecutor, kills: int
+) -> tuple[list[tuple[str, ...]], list[str]]:
+    plain = run_lane(postgres.create_database("plain_lane"), folder / "plain_lane", Lane(0, ROWS, 0), None)
+    lanes = [
+        Lane(number, ROWS, -(-kills // LANES), 2.0 * (number % 2), bool(number % 2)) for number in range(1, LANES + 1)
+    ]
+    jobs = [
+        pool.submit(
+            run_lane, postgres.create_database(f"lane_{lane.seed}"), folder / f"lane_{lane.seed}", lane, plain.ends
+        )
+        for lane in lanes
+    ]
+    killed = [job.result() for job in jobs]
+    losses = [*plain.losses, *(loss for one in killed for loss in one.losses)]
+    return [_describe_kills(killed)], losses
+
+
+def _describe_kills(killed: Sequence[Killed]) -> tuple[str, ...]:
+    counts = [sum(one.kills[stage] for one in killed) for stage in STAGES]
+    lost = [sum(loss.startswith(stage) for one in killed for loss in one.losses) for stage in STAGES]
+    name = f"SIGKILL at random points of {2 * ROWS:,} contacts, started again each time"
+    return (name, *(f"{one} ({count} kills)" for one, count in zip(lost, counts, strict=True)))
+
+
+if __name__ == "__main__":
+    began = time.monotonic()
+    code = main(sys.argv[1:])
+    sys.stderr.write(f"{time.monotonic() - began:.0f} s\n")
+    sys.exit(code)

@@ -1,0 +1,451 @@
+"""Runs that are ended from outside, or that the world is taken away from: nothing is lost, and the next run completes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from subprocess import Popen
+
+import psycopg
+import pytest
+
+from openphone_sync.sandbox import EmbeddedPostgres, SandboxServer, parse_fault
+from tests.office import JAMES, Office
+
+MANY = 60
+LIMIT_S = 60
+"""No command of these tests takes as long, unless it hangs."""
+
+PACED = {"OPENPHONE_RATE_LIMIT_SECOND": "20"}
+"""Slow enough to be caught at work."""
+
+
+def make_many(office: Office, count: int = MANY) -> None:
+    office.sql("CREATE TABLE clients (id int PRIMARY KEY, client_name text, phone text, county text)")
+    office.sql(
+        "INSERT INTO clients SELECT n, 'Person ' || chr(65 + n %% 26) || chr(97 + n / 26 %% 26) || 'son', "
+        f"'213-555-' || lpad(n::text, 4, '0'), 'LA' FROM generate_series(1, {count}) AS n"
+    )
+
+
+def break_with(office: Office, *faults: str) -> None:
+    for fault in faults:
+        office.sandbox.faults.add(parse_fault(fault))
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while not true():
+        assert time.monotonic() < deadline, "what was waited for did not come"
+        time.sleep(0.01)
+
+
+def count_posts(office: Office) -> int:
+    return sum(one.method == "POST" for one in office.sandbox.requests)
+
+
+def end(process: Popen[str]) -> tuple[str, str]:
+    try:
+        return process.communicate(timeout=LIMIT_S)
+    finally:
+        process.kill()
+
+
+def check_complete(office: Office, count: int = MANY) -> None:
+    """The next run completes what was begun, and each contact is there once."""
+    office.sandbox.faults.clear()
+    report = office.sync()
+    contacts = [contact["externalId"] for contact in office.contacts()]
+    assert sorted(contacts) == sorted(f"client_{number}" for number in range(1, count + 1))
+    assert report["contacts"]["failed"] == 0
+    assert office.state("SELECT count(*) FROM journal WHERE result IS NULL") == [(0,)]
+    office.requests()
+    office.sync()
+    assert office.requests() == []
+
+
+# --- signals ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_ends_a_run_in_good_order(office: Office, number: signal.Signals, code: int) -> None:
+    make_many(office)
+    with office.start("sync", "--json", **PACED) as process:
+        wait_until(lambda: count_posts(office) >= 8)
+        process.send_signal(number)
+        out, err = end(process)
+    assert process.returncode == code, err
+    report = json.loads(out)
+    assert report["status"] == "interrupted"
+    assert report["contacts"]["created"] == len(office.contacts())
+    assert report["contacts"]["created"] + report["contacts"]["failed"] == MANY
+    assert {error["code"] for error in report["errors"]} <= {"unfinished", "stopped"}
+    assert (office.state_dir / "runs" / f"{report['runId']}.json").exists()
+    assert office.state("SELECT count(*) FROM journal WHERE result IS NULL") == [(0,)]
+    assert office.state("SELECT count(*) FROM links WHERE contact_id IS NOT NULL") == [(len(office.contacts()),)]
+    check_complete(office)
+
+
+def test_a_signal_before_the_first_write_ends_a_run_at_once(office: Office) -> None:
+    make_many(office)
+    break_with(office, "hang:path=/v1/contacts,method=GET,seconds=1,committed=true")
+    with office.start("sync", "--json", **PACED) as process:
+        wait_until(lambda: bool(office.sandbox.requests))
+        process.send_signal(signal.SIGTERM)
+        out, _ = end(process)
+    assert process.returncode == 143
+    assert json.loads(out)["status"] == "interrupted"
+    assert office.contacts() == []
+    check_complete(office)
+
+
+def test_a_second_signal_stops_hard_and_is_safe(office: Office) -> None:
+    make_many(office)
+    break_with(office, "hang:method=POST,nth=6,seconds=30,count=none,committed=true")
+    with office.start("sync", "--quiet", **PACED) as process:
+        wait_until(lambda: count_posts(office) >= 10)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        assert process.poll() is None, "the first signal waits for what is in flight"
+        process.send_signal(signal.SIGINT)
+        _, err = end(process)
+    assert process.returncode == 130
+    assert "stopped hard" in err
+    assert office.state("SELECT count(*) > 0 FROM journal WHERE result IS NULL") == [(1,)]
+    check_complete(office)
+
+
+# --- the lock ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_second_sync_exits_5_and_a_killed_one_leaves_no_lock(office: Office) -> None:
+    make_many(office)
+    with office.start("sync", "--quiet", **PACED) as process:
+        wait_until(lambda: count_posts(office) >= 3)
+        second = office.run("sync")
+        assert process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        end(process)
+    assert second.code == 5
+    assert "another run holds the lock" in second.err
+    check_complete(office)
+
+
+# --- the database -----------------------------------------------------------------------------------------------------
+
+
+def test_a_database_lost_while_it_is_read_ends_the_run_before_any_write(office: Office) -> None:
+    make_many(office, 10)
+    office.sync()
+    office.sql("INSERT INTO clients SELECT n, 'Ann Lee', NULL, 'LA' FROM generate_series(11, 30000) AS n")
+    office.requests()
+    with office.start("sync", "--json", OPENPHONE_BATCH_SIZE="1") as process:
+        wait_until(lambda: bool(office.sql(KILL_READERS)))
+        out, err = end(process)
+    assert process.returncode == 3, err
+    assert "the connection to the database was lost" in err
+    assert json.loads(out)["status"] == "failed"
+    assert office.requests("POST", "PATCH", "DELETE") == []
+    assert office.state("SELECT count(*) FROM links WHERE standing = 'linked'") == [(10,)]
+    office.sql("DELETE FROM clients WHERE id > 10")
+    assert office.sync()["clients"]["removed"] == 0
+
+
+KILL_READERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid() AND query ILIKE 'fetch%%'"
+)
+
+
+# --- the disk ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, nearly full."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(folder)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("mounting a file system takes root")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_ends_the_run_with_a_line_and_loses_nothing(office: Office, small_disk: Path) -> None:
+    make_many(office)
+    state_dir = small_disk / "state"
+    with office.start("sync", "--quiet", "--state-dir", str(state_dir)) as process:
+        _, err = end(process)
+    assert process.returncode == 2, err
+    check_full(office, err)
+    shutil.copytree(state_dir, office.state_dir)
+    check_complete(office)
+
+
+@pytest.mark.parametrize("blocks", [120, 200, 400, 800])
+def test_a_file_that_may_not_grow_ends_the_run_with_a_line_and_loses_nothing(office: Office, blocks: int) -> None:
+    """As on a full disk, at several points of a run: the limit is in KiB for each file."""
+    make_many(office)
+    command = f"ulimit -f {blocks}; exec {sys.executable} -m openphone_sync sync --quiet"
+    process = subprocess.run(
+        ["bash", "-c", command],
+        check=False,
+        env=office.environment,
+        cwd=office.folder,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+    )
+    assert process.returncode in (0, 2), process.stderr
+    if process.returncode:
+        check_full(office, process.stderr)
+    check_complete(office)
+
+
+def check_full(office: Office, err: str) -> None:
+    assert str(office.sandbox.options.key) not in err
+    lines = [line for line in err.splitlines() if line.startswith("openphone-sync: ")]
+    assert any("space" in line for line in lines), err
+
+
+# --- the state file and the clock --------------------------------------------------------------------------------------
+
+
+def test_a_state_file_of_a_newer_version_is_refused(office: Office) -> None:
+    make_many(office, 3)
+    office.sync()
+    with closing(office.open_state()) as state:
+        state.execute("PRAGMA user_version = 99")
+    office.requests()
+    ran = office.run("sync")
+    assert ran.code == 2
+    assert "was made by a newer openphone-sync (state version 99" in ran.err
+    assert office.requests() == []
+
+
+def test_a_clock_that_was_set_back_does_not_stall_a_run(office: Office) -> None:
+    make_many(office, 10)
+    assert office.run("sync", "--limit", "5").code == 0
+    with closing(sqlite3.connect(office.state_dir / "pacing.db")) as pacing, pacing:
+        pacing.execute("UPDATE pace SET next_at = next_at + 7200, paused_until = next_at + 7200")
+    with closing(office.open_state()) as state, state:
+        state.execute("UPDATE runs SET started_at = started_at + 7200, finished_at = finished_at + 7200")
+        state.execute("UPDATE facts SET value = value + 7200 WHERE name = 'last_full'")
+    with office.start("sync", "--quiet") as process:
+        end(process)
+    assert process.returncode == 0
+    check_complete(office, 10)
+
+
+# --- waiting ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_wait_keeps_trying_until_the_api_is_there(office: Office, again: bool) -> None:
+    make_many(office, 5)
+    if again:  # a later run asks the API other things first
+        office.sync("--limit", "2")
+    office.sandbox.stop()
+    assert office.run("sync").code == 3
+    with office.start("sync", "--quiet", "--wait", "60s", OPENPHONE_RETRY_ATTEMPTS="0") as process:
+        time.sleep(2)
+        assert process.poll() is None
+        office.sandbox.start()
+        _, err = end(process)
+    assert process.returncode == 0, err
+    check_complete(office, 5)
+
+
+def test_wait_holds_for_unfinished_writes_too(office: Office) -> None:
+    make_many(office, 5)
+    break_with(office, "hang:method=POST,seconds=30,count=none,committed=true")
+    with office.start("sync", "--quiet") as process:
+        wait_until(lambda: count_posts(office) >= 3)
+        process.kill()
+        end(process)
+    office.sandbox.stop()
+    with office.start("sync", "--quiet", "--wait", "60s", OPENPHONE_RETRY_ATTEMPTS="0") as process:
+        time.sleep(2)
+        assert process.poll() is None
+        office.sandbox.faults.clear()
+        office.sandbox.start()
+        _, err = end(process)
+    assert process.returncode == 0, err
+    check_complete(office, 5)
+
+
+def test_wait_keeps_trying_until_the_database_is_there(office: Office, postgres: EmbeddedPostgres) -> None:
+    make_many(office, 5)
+    name = psycopg.conninfo.conninfo_to_dict(office.dsn)["dbname"]
+    with psycopg.connect(postgres.dsn(), autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
+        assert office.run("sync").code == 3
+        with office.start("sync", "--quiet", "--wait", "60s") as process:
+            time.sleep(2)
+            assert process.poll() is None
+            admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
+            _, err = end(process)
+    assert process.returncode == 0, err
+    check_complete(office, 5)
+
+
+def test_wait_gives_up_after_its_time(office: Office) -> None:
+    make_many(office, 5)
+    break_with(office, "status:status=503,count=none")
+    ran = office.run("sync", "--wait", "3s", OPENPHONE_RETRY_ATTEMPTS="0")
+    assert ran.code == 3
+    assert 2 <= len(office.requests()) <= 5
+
+
+def test_wait_does_not_wait_for_a_refused_key(office: Office) -> None:
+    make_many(office, 5)
+    with office.start("sync", "--quiet", "--wait", "1h", OPENPHONE_API_KEY="wrong") as process:
+        _, err = end(process)
+    assert process.returncode == 3
+    assert "OPENPHONE_API_KEY" in err
+    assert len(office.requests()) == 1
+
+
+# --- an API that fails for all ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [401, 402])
+def test_a_refused_key_stops_the_run(office: Office, status: int) -> None:
+    make_many(office)
+    break_with(office, f"status:status={status},nth=14,count=none")
+    ran = office.run("sync", "--json")
+    assert ran.code == 3
+    assert ran.json["status"] == "failed"
+    assert f"({status}" in ran.err
+    assert len(office.requests()) <= 14 + 10
+    check_complete(office)
+
+
+@pytest.mark.parametrize("fault", ["status:status=503", "drop:reset=true", "status:status=429", "not-json:method=*"])
+def test_an_api_that_is_down_is_not_asked_a_thousand_times(office: Office, fault: str) -> None:
+    make_many(office, 400)
+    break_with(office, f"{fault},nth=14,count=none")
+    ran = office.run("sync", "--json")
+    assert ran.code == 3
+    assert "times in a row" in ran.err
+    assert len(office.requests()) < 150
+    counts = ran.json["contacts"]
+    assert counts["created"] + counts["failed"] == 400
+    check_complete(office, 400)
+
+
+def test_a_long_retry_after_is_cut_short_and_said(office: Office) -> None:
+    make_many(office)
+    break_with(office, "status:status=429,nth=6,retry_after=86400")
+    with office.start("sync", "--json") as process:
+        wait_until(lambda: any(one.fault for one in office.sandbox.requests))
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        out, _ = end(process)
+    assert process.returncode == 143
+    assert "the API asked to wait 86400 s; 300 s are obeyed" in json.loads(out)["warnings"]
+
+
+# --- contacts that fail -------------------------------------------------------------------------------------------------
+
+
+def test_a_contact_that_failed_is_tried_again_with_fresh_values(office: Office) -> None:
+    make_many(office, 3)
+    break_with(office, "status:status=400,method=POST")
+    ran = office.run("sync", "--json")
+    assert ran.code == 1
+    [error] = ran.json["errors"]
+    number = error["externalId"].removeprefix("client_")
+    office.sql(f"UPDATE clients SET county = 'Kern' WHERE id = {number}")
+    assert office.sync()["contacts"]["created"] == 1
+    assert office.custom(office.contact(error["externalId"]))["County"] == "Kern"
+
+
+def test_an_update_that_failed_is_tried_again_though_its_row_rests(office: Office) -> None:
+    make_many(office, 3)
+    office.sync()
+    office.sql("UPDATE clients SET county = 'Kern' WHERE id = 2")
+    break_with(office, "status:status=400,method=PATCH")
+    assert office.run("sync").code == 1
+    assert office.sync()["contacts"]["updated"] == 1
+    assert office.custom(office.contact("client_2"))["County"] == "Kern"
+
+
+def test_what_fails_in_five_runs_is_named_by_problems(office: Office) -> None:
+    make_many(office, 2)
+    break_with(office, "status:status=400,method=POST,count=none")
+    for number in range(1, 6):
+        assert office.run("sync").code == 1
+        kinds = [one["kind"] for one in office.run("problems", "--json").json["problems"]]
+        assert kinds == (["failing"] * 2 if number == 5 else [])
+    check_complete(office, 2)
+    assert office.run("problems", "--json").json["problems"] == []
+
+
+# --- contacts that are listed and not there -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["incremental", "full"])
+def test_a_linked_contact_that_is_listed_but_gone_is_made_again_once(office: Office, mode: str) -> None:
+    make_many(office, 3)
+    office.sync()
+    office.sandbox.workspace.bury(office.contact("client_2")["id"])
+    office.sql("UPDATE clients SET county = 'Kern' WHERE id = 2")
+    for _ in range(2):
+        ran = office.run("sync", "--mode", mode)
+    assert ran.code == 0
+    assert office.custom(office.contact("client_2"))["County"] == "Kern"
+    office.requests()
+    office.sync("--mode", "full")
+    assert office.requests("POST", "PATCH", "DELETE") == []
+    assert office.sync()["orphans"] == []
+
+
+def test_a_persons_contact_that_is_listed_but_gone_is_not_joined_for_ever(office: Office) -> None:
+    [client_id] = office.make_clients({**JAMES, "contact_1": None, "contact_1_phone": None, "relationship_1": None})
+    phone = {"name": "Cell", "value": "+12135550134"}
+    made = office.sandbox.workspace.add({"defaultFields": {"firstName": "James Smith", "phoneNumbers": [phone]}})
+    office.sandbox.workspace.bury(made["id"])
+    assert office.run("sync").code == 1
+    assert office.sync()["contacts"]["created"] == 1
+    assert len(office.sandbox.workspace.find(f"client_{client_id}")) == 1
+    office.requests()
+    office.sync()
+    assert office.requests("POST", "PATCH", "DELETE") == []
+
+
+def test_a_contact_whose_external_id_is_taken_is_joined_in_the_state_alone(office: Office) -> None:
+    [client_id] = office.make_clients({**JAMES, "contact_1": None, "contact_1_phone": None, "relationship_1": None})
+    phone = {"name": "Cell", "value": "+12135550134"}
+    made = office.sandbox.workspace.add({"defaultFields": {"firstName": "James", "phoneNumbers": [phone]}})
+    break_with(office, "status:status=409,method=PATCH")
+    assert office.sync()["contacts"]["adopted"] == 1
+    assert office.state("SELECT external_id, contact_id FROM links") == [(f"client_{client_id}", made["id"])]
+    [contact] = office.contacts()
+    assert contact["externalId"] is None
+    office.requests()
+    office.sync("--mode", "full")
+    assert office.requests("POST", "PATCH", "DELETE") == []
+
+
+def test_an_adoption_that_failed_is_an_adoption_the_next_time(office: Office, sandbox: SandboxServer) -> None:
+    """It must not come back as a contact of ours, whose fields the source may overwrite."""
+    [client_id] = office.make_clients({**JAMES, "contact_1": None, "contact_1_phone": None, "relationship_1": None})
+    phone = {"name": "Cell", "value": "+12135550134"}
+    sandbox.workspace.add({"defaultFields": {"firstName": "James", "company": "Acme", "phoneNumbers": [phone]}})
+    break_with(office, "status:status=400,method=PATCH")
+    assert office.run("sync").code == 1
+    assert office.sync()["contacts"]["adopted"] == 1
+    contact = office.contact(f"client_{client_id}")
+    assert (contact["defaultFields"]["firstName"], contact["defaultFields"]["company"]) == ("James", "Acme")

@@ -1,0 +1,344 @@
+"""Single exchanges: what an answer means, whether it is asked again, and where a list ends."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pytest_httpx import HTTPXMock
+
+from openphone_sync.errors import (
+    AnswerLostError,
+    ContactConflictError,
+    ContactError,
+    ContactGoneError,
+    ContactOwnedError,
+    NotSentError,
+    RefusedError,
+    UnreachableError,
+)
+from openphone_sync.model import ContactDraft, RemoteField
+from openphone_sync.openphone.api import OpenPhone, make_client
+from openphone_sync.openphone.pacing import Pacer
+from openphone_sync.openphone.retry import FAILURES_IN_A_ROW, RetryRules
+from tests.unit.test_pacing import HandClock
+
+URL = "https://api.example.com"
+CONTACTS = f"{URL}/v1/contacts"
+ID = "5f0000000000000000000001"
+DRAFT = ContactDraft("Ann", external_id="client_1", source="ours")
+RETRIES = 2
+
+pytestmark = pytest.mark.httpx_mock(can_send_already_matched_responses=True)
+
+
+class Phone:
+    """The client under test, with what it said and how it waited."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = HandClock()
+        self.warnings: list[str] = []
+        self.stopped = False
+        self.pacer = Pacer(folder / "pacing.db", 0.001, self.clock)
+        self.api = OpenPhone(
+            make_client(URL, "key", 1.0, version="1"),
+            self.pacer,
+            RetryRules(RETRIES, 0.0),
+            self.clock,
+            stopping=lambda: self.stopped,
+            warn=self.warnings.append,
+        )
+
+    def close(self) -> None:
+        self.api.close()
+        self.pacer.close()
+
+
+@pytest.fixture
+def phone(tmp_path: Path) -> Iterator[Phone]:
+    made = Phone(tmp_path)
+    yield made
+    made.close()
+
+
+def contact(contact_id: str = ID, **more: Any) -> dict[str, Any]:
+    return {"id": contact_id, "externalId": None, "source": None, "defaultFields": {"firstName": "Ann"}, **more}
+
+
+def page(*ids: str, **more: Any) -> dict[str, Any]:
+    return {"data": [contact(one) for one in ids], "totalItems": 0, **more}
+
+
+# --- refusals ---------------------------------------------------------------------------------------------------------
+
+FLAT = {"message": "no", "code": "0800400", "status": 400, "docs": "", "title": "Bad Request"}
+NESTED = {"error": {"message": "Nested no", "key": "BAD_REQUEST", "trace": "1"}}
+ECHO = {**FLAT, "errors": [{"path": "/defaultFields/firstName", "message": "bad", "value": "Ann Secret"}]}
+
+
+@pytest.mark.parametrize(
+    ("answer", "message", "code"),
+    [
+        ({"json": FLAT}, "the API answered 400 (Bad Request)", "0800400"),
+        ({"json": NESTED}, "the API answered 400 (Nested no)", "BAD_REQUEST"),
+        ({"json": ECHO}, "the API answered 400 (Bad Request) at /defaultFields/firstName", "0800400"),
+        ({"html": "<html>Bad</html>"}, "the API answered 400", ""),
+        ({"json": ["odd"]}, "the API answered 400", ""),
+        ({"content": b"\xff\xfe"}, "the API answered 400", ""),
+        ({}, "the API answered 400", ""),
+    ],
+)
+def test_a_refusal_is_understood_in_every_shape(
+    answer: dict[str, Any], message: str, code: str, phone: Phone, httpx_mock: HTTPXMock
+) -> None:
+    httpx_mock.add_response(status_code=400, **answer)
+    with pytest.raises(ContactError) as caught:
+        phone.api.create_contact(DRAFT)
+    assert (caught.value.message, caught.value.code, caught.value.status) == (message, code, 400)
+    assert len(httpx_mock.get_requests()) == 1, "a refusal is not asked again"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (401, RefusedError),
+        (402, RefusedError),
+        (403, ContactOwnedError),
+        (404, ContactGoneError),
+        (409, ContactConflictError),
+    ],
+)
+def test_each_refusal_says_what_happens_next(
+    status: int, kind: type[Exception], phone: Phone, httpx_mock: HTTPXMock
+) -> None:
+    httpx_mock.add_response(status_code=status, json=NESTED)
+    with pytest.raises(kind):
+        phone.api.update_contact(ID, DRAFT)
+    assert len(httpx_mock.get_requests()) == 1
+
+
+# --- repetition -------------------------------------------------------------------------------------------------------
+
+LOST = [
+    {"status_code": 500, "json": FLAT},
+    {"status_code": 502, "html": "<html>Bad Gateway</html>"},
+    {"status_code": 503},
+    {"status_code": 200, "html": "<html>Maintenance</html>"},
+    {"status_code": 200, "content": b'{"data": {"id"'},
+    {"status_code": 200},
+    {"status_code": 200, "json": ["odd"]},
+]
+
+
+@pytest.mark.parametrize("answer", LOST)
+def test_a_lost_answer_is_asked_again_but_a_creation_is_not(
+    answer: dict[str, Any], phone: Phone, httpx_mock: HTTPXMock
+) -> None:
+    httpx_mock.add_response(**answer)
+    with pytest.raises(AnswerLostError):
+        phone.api.update_contact(ID, DRAFT)
+    assert len(httpx_mock.get_requests()) == 1 + RETRIES
+    httpx_mock.reset()
+    httpx_mock.add_response(**answer)
+    with pytest.raises(AnswerLostError):
+        phone.api.create_contact(DRAFT)
+    assert len(httpx_mock.get_requests()) == 1
+
+
+@pytest.mark.parametrize("error", [httpx.ReadTimeout(""), httpx.RemoteProtocolError(""), httpx.ReadError("")])
+def test_silence_counts_as_a_lost_answer(error: httpx.HTTPError, phone: Phone, httpx_mock: HTTPXMock) -> None:
+    httpx_mock.add_exception(error)
+    with pytest.raises(AnswerLostError, match="no answer from the API"):
+        phone.api.create_contact(DRAFT)
+    assert len(httpx_mock.get_requests()) == 1
+
+
+@pytest.mark.parametrize("error", [httpx.ConnectError(""), httpx.ConnectTimeout("")])
+def test_what_never_left_is_sent_again_a_creation_too(
+    error: httpx.HTTPError, phone: Phone, httpx_mock: HTTPXMock
+) -> None:
+    httpx_mock.add_exception(error, is_reusable=False)
+    httpx_mock.add_response(status_code=201, json={"data": contact()})
+    assert phone.api.create_contact(DRAFT).contact_id == ID
+    assert dict(phone.api.request_counts()) == {"POST": 2, "retried": 1}
+
+
+def test_an_answer_without_the_contact_counts_as_lost(phone: Phone, httpx_mock: HTTPXMock) -> None:
+    httpx_mock.add_response(status_code=201, json={"data": {}})
+    with pytest.raises(AnswerLostError, match="without the contact"):
+        phone.api.create_contact(DRAFT)
+
+
+def test_many_failures_in_a_row_end_the_run_and_a_success_between_does_not(phone: Phone, httpx_mock: HTTPXMock) -> None:
+    httpx_mock.add_response(method="POST", status_code=503)
+    httpx_mock.add_response(method="GET", json={"data": contact()})
+    for _ in range(FAILURES_IN_A_ROW - 1):
+        with pytest.raises(AnswerLostError):
+            phone.api.create_contact(DRAFT)
+    phone.api.read_contact(ID)
+    for _ in range(FAILURES_IN_A_ROW - 1):
+        with pytest.raises(AnswerLostError):
+            phone.api.create_contact(DRAFT)
+    with pytest.raises(UnreachableError, match="10 times in a row"):
+        phone.api.create_contact(DRAFT)
+
+
+def test_a_run_that_stops_sends_nothing_more(phone: Phone) -> None:
+    phone.stopped = True
+    with pytest.raises(NotSentError):
+        phone.api.create_contact(DRAFT)
+    assert phone.api.request_counts() == {}
+
+
+# --- 429 --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("header", "wait_s"),
+    [
+        (None, 0),
+        ("7", 7),
+        ("2.5", 2.5),
+        ("0", 0),
+        ("-5", 0),
+        ("soon", 0),
+        ("", 0),
+        ("86400", 300),
+        ("9" * 400, 300),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 300),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+    ],
+)
+def test_retry_after_is_obeyed_in_each_form_up_to_five_minutes(
+    header: str | None, wait_s: float, phone: Phone, httpx_mock: HTTPXMock
+) -> None:
+    headers = {} if header is None else {"Retry-After": header}
+    httpx_mock.add_response(status_code=429, headers=headers, is_reusable=False)
+    httpx_mock.add_response(status_code=201, json={"data": contact()})
+    start = phone.clock.now()
+    phone.api.create_contact(DRAFT)
+    assert wait_s <= phone.clock.now() - start < wait_s + 0.1
+    assert bool(phone.warnings) == (wait_s == 300)
+    assert phone.api.request_counts()["rateLimited"] == 1
+
+
+def test_retry_after_as_a_date_is_counted_from_now(phone: Phone, httpx_mock: HTTPXMock) -> None:
+    headers = {"Retry-After": formatdate(time.time() + 100, usegmt=True)}
+    httpx_mock.add_response(status_code=429, headers=headers, is_reusable=False)
+    httpx_mock.add_response(json={"data": contact()})
+    start = phone.clock.now()
+    phone.api.read_contact(ID)
+    assert 50 < phone.clock.now() - start <= 101
+
+
+def test_a_huge_retry_after_is_said(phone: Phone, httpx_mock: HTTPXMock) -> None:
+    httpx_mock.add_response(status_code=429, headers={"Retry-After": "86400"}, is_reusable=False)
+    httpx_mock.add_response(json={"data": contact()})
+    phone.api.read_contact(ID)
+    assert phone.warnings == ["the API asked to wait 86400 s; 300 s are obeyed"]
+
+
+def test_429_for_ever_gives_the_contact_up(phone: Phone, httpx_mock: HTTPXMock) -> None:
+    httpx_mock.add_response(status_code=429)
+    with pytest.raises(ContactError, match="busy") as caught:
+        phone.api.create_contact(DRAFT)
+    assert caught.value.status == 429
+    assert len(httpx_mock.get_requests()) == 1 + RETRIES
+
+
+def test_a_lower_policy_slows_the_requests_down(phone: Phone, httpx_mock: HTTPXMock) -> None:
+    httpx_mock.add_response(headers={"ratelimit-policy": '"per-second"; q=2; w=1'}, json={"data": contact()})
+    phone.api.read_contact(ID)
+    start = phone.clock.now()
+    for _ in range(4):
+        phone.api.read_contact(ID)
+    assert phone.clock.now() - start > 1.5
+
+
+# --- lists --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", [{"nextPageToken": None}, {}, {"nextPageToken": ""}, {"nextPageToken": "a"}])
+def test_a_list_ends_in_each_way_that_was_seen(end: dict[str, Any], phone: Phone, httpx_mock: HTTPXMock) -> None:
+    httpx_mock.add_response(url=f"{CONTACTS}?maxResults=50", json=page("1", "2", nextPageToken="a"))
+    httpx_mock.add_response(url=f"{CONTACTS}?maxResults=50&pageToken=a", json=page("2", "3", **end))
+    assert [one.contact_id for one in phone.api.read_contacts()] == ["1", "2", "3"]
+    assert len(httpx_mock.get_requests()) == 2
+
+
+def test_an_empty_page_with_a_token_is_not_the_end(phone: Phone, httpx_mock: HTTPXMock) -> None:
+    httpx_mock.add_response(url=f"{CONTACTS}?maxResults=50", json=page(nextPageToken="a"))
+    httpx_mock.add_response(url=f"{CONTACTS}?maxResults=50&pageToken=a", json=page("1"))
+    assert [one.contact_id for one in phone.api.read_contacts()] == ["1"]
+
+
+@pytest.mark.parametrize("broken", [{"status_code": 429}, {"status_code": 502}, {"status_code": 400}, {"json": {}}])
+def test_a_page_that_fails_is_never_the_end(broken: dict[str, Any], phone: Phone, httpx_mock: HTTPXMock) -> None:
+    httpx_mock.add_response(url=f"{CONTACTS}?maxResults=50", json=page("1", nextPageToken="a"))
+    httpx_mock.add_response(url=f"{CONTACTS}?maxResults=50&pageToken=a", **broken)
+    with pytest.raises(UnreachableError):
+        list(phone.api.read_contacts())
+
+
+def test_what_has_no_id_in_a_list_is_left_out(phone: Phone, httpx_mock: HTTPXMock) -> None:
+    odd = {"data": [contact("1"), {"id": None}, {"id": 7}, {"id": ""}, {}, None, "x"]}
+    httpx_mock.add_response(json=odd)
+    assert [one.contact_id for one in phone.api.read_contacts()] == ["1"]
+
+
+def test_contacts_are_found_twenty_ids_at_a_time_and_strangers_are_left_out(
+    phone: Phone, httpx_mock: HTTPXMock
+) -> None:
+    stranger = contact("9", externalId="somebody")
+    httpx_mock.add_response(json={"data": [stranger, contact("1", externalId="client_3")]})
+    found = phone.api.find_contacts([f"client_{number}" for number in range(45)])
+    assert [one.contact_id for one in found] == ["1"]
+    asked = [request.url.params.get_list("externalIds") for request in httpx_mock.get_requests()]
+    assert [len(ids) for ids in asked] == [20, 20, 5]
+
+
+# --- single contacts -------------------------------------------------------------------------------------------------------
+
+
+def test_a_deletion_has_no_body_and_a_second_one_is_no_error(phone: Phone, httpx_mock: HTTPXMock) -> None:
+    httpx_mock.add_response(status_code=204, is_reusable=False)
+    httpx_mock.add_response(status_code=404, json=FLAT)
+    phone.api.delete_contact(ID)
+    phone.api.delete_contact(ID)
+    assert phone.api.request_counts()["DELETE"] == 2
+
+
+def test_the_key_is_sent_as_it_is(phone: Phone, httpx_mock: HTTPXMock) -> None:
+    httpx_mock.add_response(json={"data": contact()})
+    phone.api.read_contact(ID)
+    [request] = httpx_mock.get_requests()
+    assert request.headers["Authorization"] == "key"
+
+
+def test_an_update_sends_whole_arrays(phone: Phone, httpx_mock: HTTPXMock) -> None:
+    httpx_mock.add_response(json={"data": contact()})
+    phone.api.update_contact(ID, DRAFT)
+    [request] = httpx_mock.get_requests()
+    body = json.loads(request.content)
+    assert body["defaultFields"]["phoneNumbers"] == []
+    assert body["defaultFields"]["emails"] == []
+    assert body["customFields"] == []
+
+
+def test_a_custom_field_without_key_and_id_is_known_by_its_name(phone: Phone, httpx_mock: HTTPXMock) -> None:
+    definitions = [{"name": "County", "key": "k1", "type": "string"}, *twice("Notes")]
+    httpx_mock.add_response(url=f"{URL}/v1/contact-custom-fields", json={"data": definitions})
+    named = [{"name": name, "type": "string", "value": "x"} for name in ("County", "Notes", "Unknown")]
+    httpx_mock.add_response(url=f"{CONTACTS}/{ID}", json={"data": contact(customFields=named)})
+    found = phone.api.read_contact(ID).custom_fields
+    assert found == (RemoteField("k1", "x"), RemoteField(None, "x"), RemoteField(None, "x"))
+
+
+def twice(name: str) -> list[dict[str, str]]:
+    return [{"name": name, "key": key, "type": "string"} for key in ("k2", "k3")]
