@@ -1,0 +1,174 @@
+"""A night on which nothing changed: requests, time and memory, beside reading and hashing the same rows and nothing else.
+
+``python -m benchmarks.nothing_changed`` goes to 100,000 clients, ``--long`` to 1,000,000. The state is seeded as a first
+run would leave it, from the rows and the mapping, without requests; then one row changes, for the third table.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import psycopg
+
+from openphone_sync.config import Settings
+from openphone_sync.mapping import FieldMap, MappingRules, make_field_map, make_fingerprint, map_client
+from openphone_sync.model import ClientRow, DesiredContact, FieldDefinition, Link, Standing
+from openphone_sync.postgres import PostgresClients
+from openphone_sync.sandbox import EmbeddedPostgres, SandboxOptions, SandboxServer
+from openphone_sync.sandbox.samples import CLIENTS_DDL
+from openphone_sync.state import open_store
+from openphone_sync.wiring import mark_key
+from openphone_sync.workflows.deciding import make_row_digest
+
+SIZES = (1_000, 10_000, 100_000)
+LONG_SIZES = (*SIZES, 1_000_000)
+BLOCK = 1_000
+
+ROWS = """
+INSERT INTO clients (client_name, client_type, phone, county, contact_1, relationship_1, contact_1_phone,
+                     contact_2, relationship_2, contact_2_phone)
+SELECT 'Person ' || n, CASE mod(n, 2) WHEN 0 THEN 'civil' ELSE 'criminal' END,
+       '+1213' || lpad((2000000 + n)::text, 7, '0'), 'Kern',
+       'Bob ' || n, 'Brother', '+1310' || lpad((2000000 + n)::text, 7, '0'),
+       CASE WHEN mod(n, 5) < 3 THEN 'Ann ' || n END, CASE WHEN mod(n, 5) < 3 THEN 'Mother' END,
+       CASE WHEN mod(n, 5) < 3 THEN '+1415' || lpad((2000000 + n)::text, 7, '0') END
+FROM generate_series(1, %s) AS n
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Print the tables."""
+    if argv[:1] == ["--limit"]:
+        return _measure_limit(argv[1])
+    sys.stdout.write(make_report(long="--long" in argv))
+    return 0
+
+
+def make_report(*, long: bool = False) -> str:
+    """The tables as Markdown."""
+    lines = [
+        "| clients | contacts | requests | time s | limit s | ratio | µs per client | peak MB | one row moved: requests | s |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    lines += [_measure(size) for size in (LONG_SIZES if long else SIZES)]
+    return (
+        "\n".join(lines) + "\n\nLimit: reading the same rows with psycopg and hashing them, in a process of its own.\n"
+    )
+
+
+def _measure(size: int) -> str:
+    with (
+        tempfile.TemporaryDirectory(prefix="openphone-bench-") as folder,
+        EmbeddedPostgres() as postgres,
+        SandboxServer(SandboxOptions(rate_limit=500)) as sandbox,
+    ):
+        with psycopg.connect(postgres.dsn()) as connection:
+            connection.execute(CLIENTS_DDL)
+            connection.execute(ROWS, (size,))
+        settings = Settings(Path(folder), sandbox.options.key, sandbox.base_url, postgres.dsn())
+        contacts = _seed(settings, sandbox)
+        limit_s, _ = _run([sys.executable, "-m", "benchmarks.nothing_changed", "--limit", postgres.dsn()], {})
+        environment = _environment(settings)
+        report, time_s, peak_mb = _sync(environment)
+        with psycopg.connect(postgres.dsn()) as connection:
+            connection.execute("UPDATE clients SET county = 'Orange' WHERE client_name = 'Person 7'")
+        changed, changed_s, _ = _sync(environment)
+    requests = report["requests"]["total"]
+    return (
+        f"| {size:,} | {contacts:,} | {requests} | {time_s:.2f} | {limit_s:.2f} | {time_s / limit_s:.1f} | "
+        f"{time_s / size * 1e6:.0f} | {peak_mb:.0f} | {changed['requests']['total']} | {changed_s:.2f} |"
+    )
+
+
+def _seed(settings: Settings, sandbox: SandboxServer) -> int:
+    """The state as a first run would leave it; the contact of Person 7 exists, since it will change."""
+    fields = make_field_map(
+        (FieldDefinition(one.key or "", one.name, one.type) for one in sandbox.workspace.fields), {}
+    )
+    source = PostgresClients(settings.database_url, fetch_size=BLOCK)
+    store = open_store(settings.state_dir, time.time())
+    digest = make_row_digest(settings)
+    count = 0
+    rows = source.read_clients()
+    while block := list(islice(rows, BLOCK)):
+        links = list(_links(block, fields, sandbox))
+        count += len(links)
+        store.save_links(links)
+        store.save_clients([(row.client_id, make_fingerprint(row, digest), False) for row in block])
+    store.save_fact("last_full", str(time.time()))
+    store.save_fact("key", mark_key(settings.api_key, settings.base_url))
+    source.close()
+    store.close()
+    return count
+
+
+def _links(block: list[ClientRow], fields: FieldMap, sandbox: SandboxServer) -> Iterator[Link]:
+    rules = MappingRules("US", fields)
+    for row in block:
+        for number, one in enumerate(map_client(row, rules)):
+            if not isinstance(one, DesiredContact):
+                continue
+            contact_id = f"{row.client_id}-{number}"
+            if one.values.first_name == "Person 7":
+                contact_id = sandbox.workspace.add(
+                    {"externalId": one.external_id, "defaultFields": {"firstName": "Person 7"}},
+                    source="legal-practitioner-app",
+                )["id"]
+            yield Link(one.external_id, row.client_id, one.slot, Standing.LINKED, contact_id, one.values, one.person)
+
+
+def _sync(environment: dict[str, str]) -> tuple[dict[str, dict[str, int]], float, float]:
+    """One sync in a process of its own: its report, seconds of wall clock, and peak memory in MB."""
+    time_s, out = _run([sys.executable, "-m", "openphone_sync", "sync", "--json", "--batch-size", "1000"], environment)
+    peak = json.loads(out.splitlines()[-1])
+    return json.loads(out[: out.rstrip().rfind("\n")]), time_s, peak / 1024
+
+
+def _run(command: list[str], environment: dict[str, str]) -> tuple[float, str]:
+    """Seconds and output of a command; for a sync, the last line is its peak memory in KB."""
+    code = (
+        "import resource, subprocess, sys; done = subprocess.run(sys.argv[1:], capture_output=True, text=True); "
+        "sys.stdout.write(done.stdout); sys.stderr.write(done.stderr); "
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(done.returncode)"
+    )
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return time.monotonic() - started, done.stdout
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    return {
+        "OPENPHONE_API_KEY": settings.api_key,
+        "OPENPHONE_BASE_URL": settings.base_url,
+        "DATABASE_URL": settings.database_url,
+        "OPENPHONE_STATE_DIR": str(settings.state_dir),
+    }
+
+
+def _measure_limit(dsn: str) -> int:
+    """Read the rows as the sync does and hash them: nothing can be faster that looks at every row."""
+    source = PostgresClients(dsn, fetch_size=BLOCK)
+    for row in source.read_clients():
+        make_fingerprint(row, b"")
+    source.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
