@@ -96,6 +96,8 @@ def connect_for_writing(path: Path, now: float) -> sqlite3.Connection:
 def connect_for_looking(path: Path) -> sqlite3.Connection:
     """Open the file so that writes raise. Where there is none, an empty state in memory."""
     with plain_errors(path):
+        if path.parent.exists() and not path.parent.is_dir():
+            raise ConfigurationError(f"{path.parent} is no folder; give the state folder with --state-dir")
         if not path.exists():
             connection = _connect(":memory:")
             _migrate(connection)

@@ -137,9 +137,10 @@ def _make_document(
     options: ExportOptions, source: ConversationSource, tally: _Tally, total: int | None, now: float
 ) -> Iterator[bytes]:
     selection = options.selection
+    columns = source.columns(selection)  # a column that is not there is named before the document begins
     if options.form is Format.CSV:
         blocks = tally.count(source.read_csv(selection, raw=options.csv_raw))
-        return make_csv(blocks, source.columns(selection), raw=options.csv_raw)
+        return make_csv(blocks, columns, raw=options.csv_raw)
     blocks = tally.count(source.read_json(selection))
     if options.form is Format.NDJSON:
         return make_ndjson(blocks)

@@ -391,6 +391,12 @@ def test_columns_come_in_the_order_asked_for(run: Run) -> None:
     assert run(*arguments, "--format", "csv").out.startswith(b"phone_number,id\r\n")
 
 
+@pytest.mark.parametrize("form", ["json", "ndjson", "csv"])
+def test_a_column_that_is_not_there_is_named_before_a_byte_is_written(run: Run, form: str) -> None:
+    ran = run("export-conversations", "-o", "-", "--columns", "id,nope", "--format", form)
+    assert (ran.code, ran.out) == (2, b"")
+
+
 def test_a_table_in_another_schema_and_with_a_quoted_name_is_found(run: Run, execute: Callable[[str], None]) -> None:
     execute(
         'CREATE SCHEMA "Other"; CREATE TABLE "Other"."My.Table" (id int); INSERT INTO "Other"."My.Table" VALUES (1);'

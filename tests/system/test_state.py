@@ -56,3 +56,13 @@ def test_a_newer_state_is_refused(office: Office) -> None:
         ran = office.run(command)
         assert ran.code == 2
         assert "newer openphone-sync" in ran.err
+
+
+@pytest.mark.parametrize("command", ["status", "metrics", "problems", "dry-run"])
+def test_a_file_in_place_of_the_state_folder_is_named(office: Office, command: str) -> None:
+    office.make_clients()
+    file = office.folder / "file"
+    file.write_text("")
+    ran = office.run(command, "--state-dir", str(file))
+    assert ran.code == 2
+    assert str(file) in ran.err
