@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -15,6 +16,10 @@ from openphone_sync.config import default_state_dir
 from openphone_sync.errors import RunError
 from openphone_sync.logs import find_redactor, start_logging
 
+UNWRITABLE = 2
+_FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EIO})
+"""What a write to stdout fails with where its place is full or gone; every other file's errors are worded where it is
+written."""
 BUG = 70  # EX_SOFTWARE of sysexits.h
 BROKEN_PIPE = 141  # what a shell shows for a program that SIGPIPE ended
 
@@ -25,6 +30,10 @@ def leave_by(run: Callable[[], object], arguments: Sequence[str] = ()) -> int:
     With ``--json`` among the arguments, an error is a JSON document on stdout too, unless a stream has begun there.
     """
     signal.signal(signal.SIGINT, _leave_interrupted)
+    return _flush(_leave_by(run, arguments))
+
+
+def _leave_by(run: Callable[[], object], arguments: Sequence[str]) -> int:
     try:
         run()
     except SystemExit as leaving:  # usage errors and exit codes of commands
@@ -36,14 +45,40 @@ def leave_by(run: Callable[[], object], arguments: Sequence[str] = ()) -> int:
         if "--json" in arguments and "export-conversations" not in arguments:
             _print_error(error)
         return error.exit_code
-    except BrokenPipeError:
+    except OSError as error:
+        return _report_output(error)
+    except Exception as error:  # noqa: BLE001  # the door: whatever gets here is a bug
+        return _report_bug(error)
+    return 0
+
+
+def _report_output(error: OSError) -> int:
+    """Stdout could not be written: its reader has left, or its place is full. Anything else is a bug."""
+    if isinstance(error, BrokenPipeError):
         _close_stdout()
         return BROKEN_PIPE
-    except Exception as error:  # noqa: BLE001  # the door: whatever gets here is a bug
-        _log_bug(error)
-        say(f"this is a bug in openphone-sync ({_place(error)}); the log in the state folder has the details")
-        return BUG
-    return 0
+    if error.errno not in _FULL:
+        return _report_bug(error)
+    _close_stdout()
+    say(f"stdout cannot be written ({error.strerror})")
+    return UNWRITABLE
+
+
+def _report_bug(error: Exception) -> int:
+    _log_bug(error)
+    say(f"this is a bug in openphone-sync ({_place(error)}); the log in the state folder has the details")
+    return BUG
+
+
+def _flush(code: int) -> int:
+    """What Python still holds for stdout goes out here: at exit it would complain in its own words and with 120."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        failed = code or _report_output(error)
+        _close_stdout()
+        return failed
+    return code
 
 
 def _print_error(error: RunError) -> None:

@@ -98,11 +98,11 @@ def connect_for_looking(path: Path) -> sqlite3.Connection:
     with plain_errors(path):
         if path.parent.exists() and not path.parent.is_dir():
             raise ConfigurationError(f"{path.parent} is no folder; give the state folder with --state-dir")
-        if not path.exists():
+        connection = _connect(str(path)) if path.exists() else None
+        if connection is None or _is_new(connection):  # none, or one that a first run is just making
             connection = _connect(":memory:")
             _migrate(connection)
         else:
-            connection = _connect(str(path))
             _check_file(connection, path)
             _check_current(connection, path)
         connection.execute("PRAGMA query_only = ON")
@@ -116,9 +116,9 @@ def _connect(name: str) -> sqlite3.Connection:
 
 
 def _check_file(connection: sqlite3.Connection, path: Path) -> None:
-    version, mark = _version(connection), connection.execute("PRAGMA application_id").fetchone()[0]
-    if version == 0 and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+    if _is_new(connection):
         return
+    version, mark = _version(connection), connection.execute("PRAGMA application_id").fetchone()[0]
     if mark != APPLICATION_ID:
         raise ConfigurationError(f"{path} is not a state file of openphone-sync; choose another --state-dir")
     if version > CURRENT_VERSION:
@@ -126,6 +126,10 @@ def _check_file(connection: sqlite3.Connection, path: Path) -> None:
             f"{path} was made by a newer openphone-sync (state version {version}, this one knows {CURRENT_VERSION}); "
             "install that version again, or use another --state-dir"
         )
+
+
+def _is_new(connection: sqlite3.Connection) -> bool:
+    return _version(connection) == 0 and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
 
 
 def _check_whole(connection: sqlite3.Connection, path: Path) -> None:

@@ -66,3 +66,11 @@ def test_a_file_in_place_of_the_state_folder_is_named(office: Office, command: s
     ran = office.run(command, "--state-dir", str(file))
     assert ran.code == 2
     assert str(file) in ran.err
+
+
+def test_looking_while_a_first_run_makes_the_file_sees_an_empty_state(office: Office) -> None:
+    office.state_dir.mkdir(mode=0o700)
+    (office.state_dir / "state.db").write_bytes(b"")
+    ran = office.run("status", "--json")
+    assert ran.code == 0
+    assert ran.json["lastRun"] is None

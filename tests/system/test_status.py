@@ -5,6 +5,8 @@ import json
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -238,3 +240,19 @@ def test_a_crontab_program_that_fails_does_not_trouble_status(office: Office, tm
     shown = office.run("schedule", "show", PATH=path)
     assert shown.code == 2
     assert "not allowed" in shown.err
+
+
+def test_a_full_place_for_stdout_is_one_line(office: Office) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        for command in (["status"], ["status", "--json"]):
+            process = subprocess.run(
+                [sys.executable, "-m", "openphone_sync", *command],
+                env=office.environment,
+                cwd=office.folder,
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+            assert process.returncode == 2
+            assert process.stderr == "openphone-sync: stdout cannot be written (No space left on device)\n"
