@@ -8,6 +8,7 @@ a contact was changed meanwhile, merging decides again.
 from __future__ import annotations
 
 import logging
+import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -204,6 +205,7 @@ class _Writer:
         self, workspace: Workspace, ledger: Ledger, rules: ApplyRules, clock: Clock, spoken_for: frozenset[str]
     ) -> None:
         self._spoken_for = spoken_for
+        self._ended = threading.Event()
         self._workspace = workspace
         self._ledger = ledger
         self._rules = rules
@@ -211,6 +213,15 @@ class _Writer:
 
     def write(self, action: Action) -> Outcome:
         """One action. Raises `RunError` only where the whole run must end; its journal row then stays open."""
+        if self._ended.is_set():
+            return Outcome(action, Result.UNFINISHED, code="unfinished", message="the run ended before its turn")
+        try:
+            return self._write(action)
+        except RunError:
+            self._ended.set()  # the others must not begin anything, also before the main thread hears of it
+            raise
+
+    def _write(self, action: Action) -> Outcome:
         match action.kind:
             case ActionKind.CREATE:
                 return self._create(action)
