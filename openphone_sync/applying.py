@@ -151,7 +151,7 @@ class _Applying:
             self._leave(running.pop(future))
 
     def _leave(self, action: Action) -> None:
-        self._note(Outcome(action, Result.UNFINISHED, code="unfinished", message="the run ended before its turn"))
+        self._note(_not_begun(action))
 
     def flush(self) -> None:
         """Commit the clients that have settled since the last commit."""
@@ -214,7 +214,7 @@ class _Writer:
     def write(self, action: Action) -> Outcome:
         """One action. Raises `RunError` only where the whole run must end; its journal row then stays open."""
         if self._ended.is_set():
-            return Outcome(action, Result.UNFINISHED, code="unfinished", message="the run ended before its turn")
+            return _not_begun(action)
         try:
             return self._write(action)
         except RunError:
@@ -461,6 +461,10 @@ class _Writer:
             reason=reason,
             failures=failures,
         )
+
+
+def _not_begun(action: Action) -> Outcome:
+    return Outcome(action, Result.UNFINISHED, code="unfinished", message="the run ended before its turn")
 
 
 def _draft(action: Action) -> ContactDraft:
