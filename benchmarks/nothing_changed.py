@@ -18,12 +18,12 @@ from pathlib import Path
 
 import psycopg
 
+from benchmarks.clients import fill_clients
 from openphone_sync.config import Settings
 from openphone_sync.mapping import FieldMap, MappingRules, make_field_map, make_fingerprint, map_client
 from openphone_sync.model import ClientRow, DesiredContact, FieldDefinition, Link, Standing
 from openphone_sync.postgres import PostgresClients
 from openphone_sync.sandbox import EmbeddedPostgres, SandboxOptions, SandboxServer
-from openphone_sync.sandbox.samples import CLIENTS_DDL
 from openphone_sync.state import open_store
 from openphone_sync.wiring import mark_key
 from openphone_sync.workflows.deciding import make_row_digest
@@ -31,17 +31,6 @@ from openphone_sync.workflows.deciding import make_row_digest
 SIZES = (1_000, 10_000, 100_000)
 LONG_SIZES = (*SIZES, 1_000_000)
 BLOCK = 1_000
-
-ROWS = """
-INSERT INTO clients (client_name, client_type, phone, county, contact_1, relationship_1, contact_1_phone,
-                     contact_2, relationship_2, contact_2_phone)
-SELECT 'Person ' || n, CASE mod(n, 2) WHEN 0 THEN 'civil' ELSE 'criminal' END,
-       '+1213' || lpad((2000000 + n)::text, 7, '0'), 'Kern',
-       'Bob ' || n, 'Brother', '+1310' || lpad((2000000 + n)::text, 7, '0'),
-       CASE WHEN mod(n, 5) < 3 THEN 'Ann ' || n END, CASE WHEN mod(n, 5) < 3 THEN 'Mother' END,
-       CASE WHEN mod(n, 5) < 3 THEN '+1415' || lpad((2000000 + n)::text, 7, '0') END
-FROM generate_series(1, %s) AS n
-"""
 
 
 def main(argv: list[str]) -> int:
@@ -70,9 +59,7 @@ def _measure(size: int) -> str:
         EmbeddedPostgres() as postgres,
         SandboxServer(SandboxOptions(rate_limit=500)) as sandbox,
     ):
-        with psycopg.connect(postgres.dsn()) as connection:
-            connection.execute(CLIENTS_DDL)
-            connection.execute(ROWS, (size,))
+        fill_clients(postgres.dsn(), size)
         settings = Settings(Path(folder), sandbox.options.key, sandbox.base_url, postgres.dsn())
         contacts = _seed(settings, sandbox)
         limit_s, _ = _run([sys.executable, "-m", "benchmarks.nothing_changed", "--limit", postgres.dsn()], {})
@@ -94,7 +81,7 @@ def _seed(settings: Settings, sandbox: SandboxServer) -> int:
         (FieldDefinition(one.key or "", one.name, one.type) for one in sandbox.workspace.fields), {}
     )
     source = PostgresClients(settings.database_url, fetch_size=BLOCK)
-    store = open_store(settings.state_dir, time.time())
+    store = open_store(settings.state_dir)
     digest = make_row_digest(settings)
     count = 0
     rows = source.read_clients()

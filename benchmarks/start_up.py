@@ -20,7 +20,7 @@ COMMANDS = {
     "openphone-sync status --json": [sys.executable, "-m", "openphone_sync", "status", "--json"],
     "openphone-sync metrics --json": [sys.executable, "-m", "openphone_sync", "metrics", "--json"],
 }
-PEERS = {"sqlite-utils --help": ("sqlite-utils", "sqlite-utils"), "drt --help": ("drt-core", "drt")}
+PEERS = {"sqlite-utils --help": ("sqlite-utils", "sqlite-utils"), "drt --help": ("drt-core[postgres]", "drt")}
 
 
 def main(argv: list[str]) -> int:

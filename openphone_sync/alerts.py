@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from openphone_sync.config import Settings
-from openphone_sync.errors import LockedError, RunError
+from openphone_sync.errors import BUG, EXIT_CODES, LockedError, RunError
 from openphone_sync.files import save_text
 from openphone_sync.logs import OPERATOR
 
@@ -27,18 +27,9 @@ PING_ATTEMPTS = 2
 IDS_SHOWN = 20
 NOT_BEGUN = frozenset({"unfinished", "stopped"})
 """Codes of contacts whose turn had not come when a run ended."""
-BUG = 70
 SIGNALS = 128
 SIGINT_CODE = SIGNALS + 2
 _NOT_ALLOWED = frozenset({405, 501})
-
-_MEANINGS = {
-    1: "some contacts failed",
-    2: "a setting, table or column is wrong; nothing was written",
-    3: "the API or the database could not be reached, or refused the credentials",
-    4: "stopped by a safety limit, or another workspace or database; nothing was written",
-    BUG: "a bug ended the run",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +104,12 @@ def describe_counts(document: Mapping[str, Any] | None) -> str:
     """A run in one line: its id, how it ended, and its counts."""
     if document is None:
         return ""
-    counts = ", ".join(f"{count} {name}" for name, count in document["contacts"].items() if count)
-    return f"run {document['runId']} {document['status']}: {counts or 'no contacts'}"
+    return f"run {document['runId']} {document['status']}: {describe_contacts(document['contacts'])}"
+
+
+def describe_contacts(contacts: Mapping[str, int]) -> str:
+    """``3 created, 1 held``: a run's counts of contacts in words, those that are not 0."""
+    return ", ".join(f"{count} {name}" for name, count in contacts.items() if count) or "no contacts"
 
 
 def describe_failures(document: Mapping[str, Any]) -> str:
@@ -123,12 +118,13 @@ def describe_failures(document: Mapping[str, Any]) -> str:
     ids = [str(error["externalId"]) for error in document["errors"] if error["code"] not in NOT_BEGUN]
     more = f" and {len(ids) - IDS_SHOWN} more" if len(ids) > IDS_SHOWN else ""
     failed = [f"{len(ids)} failed: {', '.join(ids[:IDS_SHOWN])}{more}"] if ids else []
-    return "; ".join([*failed, *([f"{len(left)} left for the next run"] if left else [])])
+    parts = [*failed, *([f"{len(left)} left for the next run"] if left else [])]
+    return ", and ".join(parts) + "; see why with openphone-sync runs show latest" if parts else ""
 
 
 def _describe_end(watch: Watch) -> str:
     meaning = "interrupted by a signal" if watch.exit_code > SIGNALS else ""
-    lines = [f"exit code {watch.exit_code}: {meaning or _MEANINGS.get(watch.exit_code, 'done')}"]
+    lines = [f"exit code {watch.exit_code}: {meaning or EXIT_CODES.get(watch.exit_code, 'done')}"]
     if watch.document is not None:
         lines += [describe_counts(watch.document), describe_failures(watch.document)]
     return "\n".join(line for line in lines if line)
@@ -200,16 +196,15 @@ def _send_ping(address: str, body: str, attempts: int) -> None:
 
 def send_message(settings: Settings, title: str, body: str) -> bool:
     """One message to every Apprise address; tells whether somebody got it, or nobody was to."""
-    addresses = _join_addresses(settings.alert_urls)
-    if not addresses:
+    if not settings.alert_urls:
         return True
     try:
         from apprise import Apprise  # noqa: PLC0415  # an extra of 14 MB
     except ImportError:
-        _warn("OPENPHONE_ALERT_URLS needs the extra: install openphone-sync[alerts]; no message was sent")
+        _warn("no message was sent, since OPENPHONE_ALERT_URLS needs the extra alerts; install openphone-sync[alerts]")
         return False
     sent = False
-    for number, address in enumerate(addresses, 1):
+    for number, address in enumerate(settings.alert_urls, 1):
         try:
             receiver = Apprise()
             done = receiver.add(address) and receiver.notify(title=title, body=body)
@@ -217,19 +212,8 @@ def send_message(settings: Settings, title: str, body: str) -> bool:
             done = False
         sent |= bool(done)
         if not done:
-            _warn(f"no message could be sent to address {number} of OPENPHONE_ALERT_URLS; check it")
+            _warn(f"no message could be sent to address {number} of OPENPHONE_ALERT_URLS; mend that address")
     return sent
-
-
-def _join_addresses(words: Sequence[str]) -> list[str]:
-    """Addresses that held a comma themselves (``mailto://…?to=a,b``) in one piece again."""
-    addresses: list[str] = []
-    for word in words:
-        if "://" in word or not addresses:
-            addresses.append(word)
-        else:
-            addresses[-1] += f",{word}"
-    return addresses
 
 
 def _warn(message: str) -> None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from openphone_sync.errors import (
@@ -23,6 +24,7 @@ from openphone_sync.errors import (
     NotSentError,
     RunError,
 )
+from openphone_sync.matching import OWNED
 from openphone_sync.merging import MergeRules, find_differences, make_changes, make_first_draft, merge
 from openphone_sync.model import (
     Action,
@@ -88,7 +90,7 @@ def apply_plan(
     progress: Progress,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Applied:
-    """Carry out a plan. Does not raise for what happens on the way: it is in the result."""
+    """Carry out a plan. Raises only before the first request; what happens on the way is in the result."""
     applying = _Applying(plan, ledger, rules, clock, progress)
     applying.commit_resting()
     writer = _Writer(workspace, ledger, rules, clock, plan.spoken_for)
@@ -155,9 +157,18 @@ class _Applying:
 
     def flush(self) -> None:
         """Commit the clients that have settled since the last commit."""
-        self._ledger.save_clients(self._settled)
-        self._settled = []
-        self._ledger.save_progress(self._rules.run_id, len(self._outcomes), len(self._writing))
+        with self._stopping_on_error():
+            self._ledger.save_clients(self._settled)
+            self._settled = []
+            self._ledger.save_progress(self._rules.run_id, len(self._outcomes), len(self._writing))
+
+    @contextmanager
+    def _stopping_on_error(self) -> Iterator[None]:
+        """A state that cannot be written ends the run; what was sent before stays in the result."""
+        try:
+            yield
+        except RunError as error:
+            self._stopped_by = self._stopped_by or error
 
     def result(self, *, interrupted: bool) -> Applied:
         return Applied(tuple(self._outcomes), self._stopped_by, interrupted)
@@ -195,7 +206,8 @@ class _Applying:
         now = self._clock.monotonic()
         if now - self._shown_at >= PROGRESS_EVERY_S:
             self._shown_at = now
-            self._ledger.save_progress(self._rules.run_id, len(self._outcomes), len(self._writing))
+            with self._stopping_on_error():
+                self._ledger.save_progress(self._rules.run_id, len(self._outcomes), len(self._writing))
 
 
 class _Writer:
@@ -243,7 +255,7 @@ class _Writer:
             return self._fail(action, entry_id, error)
         if answer.external_id == draft.external_id and not find_differences(draft, answer, self._rules.merging):
             return self._done(action, entry_id, answer)
-        return self._adopt_found(action, entry_id, answer)
+        return self._mend(action, entry_id, answer)
 
     def _post(self, draft: ContactDraft) -> RemoteContact:
         """Send a creation; where the answer is lost, look for the contact before anything is sent again."""
@@ -290,31 +302,41 @@ class _Writer:
         except ContactError as failure:
             return self._fail(action, entry_id, failure)
         if found is not None:
-            return self._adopt_found(action, entry_id, found)
+            return self._adopt(action, entry_id, error, found)
         if action.recreates:
             reason = "deleted in the app, and OpenPhone still holds its external id: not created again"
             return self._fail(action, entry_id, error, Standing.DECLINED, reason)
         taken = "the external id is taken (409), but no contact of ours carries it"
         return self._fail(action, entry_id, ContactError(taken, status=error.status, code=error.code))
 
-    def _adopt_found(self, action: Action, entry_id: int, found: RemoteContact) -> Outcome:
-        """A contact of ours that is not quite what was to be created: bring it there."""
-        desired = action.desired
-        if desired is None:
-            error = ContactError("the contact that came back is not the one that was deleted", code="not as sent")
-            return self._fail(action, entry_id, error, action.link.standing, after=found)
+    def _adopt(self, action: Action, entry_id: int, error: ContactConflictError, found: RemoteContact) -> Outcome:
+        """A contact of ours was there before: nothing was created, and it is brought to what was to be created."""
+        if action.desired is None:
+            return self._other_came_back(action, entry_id, found)
+        self._fail(action, entry_id, error)
+        adopting = self._make_mending(action, action.desired, found, ActionKind.ADOPT)
+        return self._patch(adopting) if adopting.writes else self._nothing_left(adopting)
+
+    def _mend(self, action: Action, entry_id: int, answer: RemoteContact) -> Outcome:
+        """What was created is not quite what was sent: bring it there."""
+        if action.desired is None:
+            return self._other_came_back(action, entry_id, answer)
+        mending = self._make_mending(action, action.desired, answer, ActionKind.UPDATE)
+        if not mending.writes:
+            return self._done(replace(mending, kind=ActionKind.CREATE), entry_id, answer)
+        created = Outcome(action, Result.DONE, answer.contact_id)
+        unlike = replace(mending.link, base=None, standing=Standing.PENDING)
+        self._ledger.save_outcome(entry_id, created, answer, unlike, self._clock.now())
+        return replace(self._patch(mending), kind=ActionKind.CREATE)
+
+    def _make_mending(self, action: Action, desired: DesiredContact, found: RemoteContact, kind: ActionKind) -> Action:
         merged = merge(None, found, desired, self._rules.merging, own=True)
-        adopting = replace(
-            action,
-            kind=ActionKind.ADOPT,
-            contact_id=found.contact_id,
-            before=found,
-            merged=merged,
-            link=replace(action.link, contact_id=found.contact_id, base=merged.base),
-        )
-        if not merged.changes:
-            return self._done(adopting, entry_id, found)
-        return self._patch(adopting, entry_id)
+        link = replace(action.link, contact_id=found.contact_id, base=merged.base)
+        return replace(action, kind=kind, contact_id=found.contact_id, before=found, merged=merged, link=link)
+
+    def _other_came_back(self, action: Action, entry_id: int, found: RemoteContact) -> Outcome:
+        error = ContactError("the contact that came back is not the one that was deleted", code="not as sent")
+        return self._fail(action, entry_id, error, action.link.standing, after=found)
 
     # --- update ------------------------------------------------------------------------------------------------------
 
@@ -327,14 +349,14 @@ class _Writer:
             return self._fail(action, None, error)
         if current.merged is None or not current.merged.changes:
             return self._nothing_left(current)
-        entry_id = self._ledger.save_intent(self._rules.run_id, current, self._clock.now())
-        return self._patch(current, entry_id)
+        return self._patch(current)
 
     def _nothing_left(self, action: Action) -> Outcome:
         """Somebody made the change meanwhile: only the base moves."""
         kind = ActionKind.UNCHANGED if action.kind is ActionKind.UPDATE else action.kind
+        conflicts = action.merged.conflicts if action.merged else ()
         self._ledger.save_links([replace(action.link, failures=0)])
-        return Outcome(action, Result.DONE, action.contact_id, kind=kind)
+        return Outcome(action, Result.DONE, action.contact_id, conflicts=conflicts, kind=kind)
 
     def _refresh(self, action: Action) -> Action:
         """The action decided again on a fresh copy, where the one it was decided on is old."""
@@ -351,21 +373,25 @@ class _Writer:
         merged = merge(action.base, fresh, desired, self._rules.merging, own=action.verdict is not Verdict.ADOPT)
         return replace(action, before=fresh, merged=merged, link=replace(action.link, base=merged.base))
 
-    def _patch(self, action: Action, entry_id: int) -> Outcome:
+    def _patch(self, action: Action) -> Outcome:
         draft, contact_id = _draft(action), action.contact_id or ""
+        entry_id = self._ledger.save_intent(self._rules.run_id, action, self._clock.now())
         try:
             answer = self._send_patch(contact_id, draft)
         except ContactGoneError as error:
             return self._gone(action, entry_id, error)
         except ContactOwnedError as error:
+            if self._has_written(action):
+                return self._fail(action, entry_id, _refused(error))
             return self._owned(action, entry_id, error)
         except ContactError as error:
             return self._fail(action, entry_id, error)
         wrong = find_differences(replace(draft, external_id=None), answer, self._rules.merging)
         if wrong:
-            names = ", ".join(wrong)
-            message = f"the answer is not what was sent: {names}"
-            return self._fail(action, entry_id, ContactError(message, status=200, code="not as sent"), after=answer)
+            ignored = ContactError(
+                f"the answer is not what was sent: {', '.join(wrong)}", status=200, code="not as sent"
+            )
+            return self._fail(action, entry_id, ignored, after=answer)
         return self._done(action, entry_id, answer)
 
     def _send_patch(self, contact_id: str, draft: ContactDraft) -> RemoteContact:
@@ -380,7 +406,9 @@ class _Writer:
     def _gone(self, action: Action, entry_id: int | None, error: ContactError) -> Outcome:
         """Deleted since it was read: the next run finds out, and creates it again once."""
         lost = ContactError(
-            "the contact was deleted meanwhile (404); the next run creates it again", status=error.status, code="gone"
+            "the contact was deleted meanwhile (404), and the next run creates it again",
+            status=error.status,
+            code="gone",
         )
         if action.linked_before:
             return self._fail(action, entry_id, lost)
@@ -397,14 +425,16 @@ class _Writer:
             action, kind=ActionKind.CREATE, contact_id=None, before=None, base=None, merged=merged, link=link
         )
 
+    def _has_written(self, action: Action) -> bool:
+        """Whether the contact has our source or carries the external id that we gave it: no integration can own it."""
+        before = action.before
+        return before is not None and (before.source == self._rules.source or before.external_id == action.external_id)
+
     def _owned(self, action: Action, entry_id: int, error: ContactError) -> Outcome:
         """A native integration owns it: left alone from now on."""
         self._ledger.save_read_only(action.contact_id or "")
-        reason = "owned by an integration: OpenPhone lets nobody else change it (403)"
-        link = replace(action.link, contact_id=None, base=None, standing=Standing.SKIPPED, reason=reason)
-        outcome = Outcome(
-            action, Result.DONE, action.contact_id, error.status, error.code, reason, kind=ActionKind.SKIP
-        )
+        link = replace(action.link, contact_id=None, base=None, standing=Standing.SKIPPED, reason=OWNED)
+        outcome = Outcome(action, Result.DONE, action.contact_id, error.status, error.code, OWNED, kind=ActionKind.SKIP)
         self._ledger.save_outcome(entry_id, outcome, None, link, self._clock.now())
         return outcome
 
@@ -451,16 +481,21 @@ class _Writer:
         return outcome
 
     def _failed_link(self, action: Action, standing: Standing, reason: str, *, counts: bool) -> Link:
-        """The link as it was, base included, marked for another try; an adoption that failed has made none."""
-        failures = action.link.failures + int(counts)
+        """The link as it was, base included, marked for another try; joining a person's contact has made none."""
+        joins = action.kind is ActionKind.ADOPT and action.base is None
         return replace(
             action.link,
-            contact_id=action.contact_id if action.kind is not ActionKind.ADOPT else None,
-            base=action.base if action.kind is not ActionKind.ADOPT else None,
+            contact_id=None if joins else action.contact_id,
+            base=action.base,
             standing=standing,
             reason=reason,
-            failures=failures,
+            failures=action.link.failures + int(counts),
         )
+
+
+def _refused(error: ContactOwnedError) -> ContactError:
+    message = "OpenPhone refuses to change a contact of ours (403); check what the API key may do"
+    return ContactError(message, status=error.status, code=error.code)
 
 
 def _not_begun(action: Action) -> Outcome:

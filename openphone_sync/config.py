@@ -78,7 +78,7 @@ def _text(text: str) -> str:
 
 
 def _number(low: float, high: float, kind: type[int | float]) -> Callable[[str], Any]:
-    accepted = f"{'a whole number' if kind is int else 'a number'} from {low} to {high}"
+    accepted = ("a whole number" if kind is int else "a number") + f" from {low} to {high}"
 
     def parse(text: str) -> Any:
         try:
@@ -95,7 +95,7 @@ def _number(low: float, high: float, kind: type[int | float]) -> Callable[[str],
 def _choice(*accepted: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text.lower() not in accepted:
-            raise _RejectedError("one of " + ", ".join(accepted))
+            raise _RejectedError(f"one of {', '.join(accepted)}")
         return text.lower()
 
     return parse
@@ -118,7 +118,7 @@ def _base_url(text: str) -> str:
     except ValueError:
         raise _RejectedError(accepted) from None
     secure = parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
-    if not secure or not host or parts.query or parts.fragment or parts.username:
+    if not secure or not host or parts.query or parts.fragment or "@" in parts.netloc:
         raise _RejectedError(accepted)
     return text.rstrip("/").removesuffix("/v1").rstrip("/")
 
@@ -126,9 +126,9 @@ def _base_url(text: str) -> str:
 def _source(text: str) -> str:
     lowered = text.lower()
     if lowered in _RESERVED_SOURCES or lowered.startswith(_RESERVED_PREFIXES) or len(text) > _SOURCE_LENGTH:
-        words = ", ".join(sorted(_RESERVED_SOURCES))
+        reserved = ", ".join(sorted(_RESERVED_SOURCES))
         raise _RejectedError(
-            f"up to 72 characters, none of OpenPhone's reserved words ({words}), not beginning with openphone or csv"
+            f"up to 72 characters, none of OpenPhone's reserved words ({reserved}), not beginning with openphone or csv"
         )
     return text
 
@@ -182,8 +182,8 @@ def _query(text: str) -> str:
     if not text.startswith("@"):
         return text
     try:
-        return Path(text[1:]).expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        return expand_home(Path(text[1:])).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError, ConfigurationError):
         raise _RejectedError("SQL, or @ and the path of a readable UTF-8 file with SQL") from None
 
 
@@ -203,10 +203,16 @@ def _web_address(text: str) -> str:
 
 
 def _alert_urls(text: str) -> tuple[str, ...]:
-    urls = _words(text)
+    """Addresses; one that holds a comma itself (``mailto://…?to=a,b``) stays in one piece."""
+    urls: list[str] = []
+    for word in _words(text):
+        if "://" in word or not urls:
+            urls.append(word)
+        else:
+            urls[-1] += f",{word}"
     if not all(re.match(r"[A-Za-z][A-Za-z0-9+.-]*://\S", url) for url in urls):
         raise _RejectedError("Apprise URLs such as mailto://... or slack://..., separated by commas")
-    return urls
+    return tuple(urls)
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -243,6 +249,7 @@ SETTINGS: tuple[Setting, ...] = (
         "https://api.quo.com",
         "API address; plain http only to this machine",
         _base_url,
+        secret=True,  # what is refused may hold a password
     ),
     Setting(
         "DATABASE_URL",
@@ -402,7 +409,7 @@ SETTINGS: tuple[Setting, ...] = (
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 _ALIASES = {"DATABASE_URL": ("SUPABASE_DB_URL",)}
-_CUSTOM_FIELD = re.compile(r"OPENPHONE_CF_([A-Z0-9_]+)_KEY")
+_CUSTOM_FIELDS = {f"OPENPHONE_CF_{name}_KEY": name for name in CUSTOM_FIELD_NAMES}
 
 API = "OPENPHONE_API_KEY"
 DATABASE = "DATABASE_URL"
@@ -463,14 +470,14 @@ def load_settings(
     written = _read_env_files(environ, env_file, folder or Path())
     texts = _with_aliases(written | _present(environ))
     values, faults = _parse_all(texts)
-    faults += [_missing(name, texts) for name in require if not texts.get(name)]
+    faults += [describe_missing(name, texts) for name in require if not texts.get(name)]
     if faults:
         raise ConfigurationError(_fault_message(faults))
     chosen = state_dir or Path(values.pop("state_dir", "") or default_state_dir(environ))
     values.pop("state_dir", None)
     return Settings(
         **values,
-        state_dir=chosen.expanduser().absolute(),
+        state_dir=expand_home(chosen).absolute(),
         custom_field_keys=_custom_field_keys(texts),
         env_file=env_file.absolute() if env_file else None,
         warnings=tuple(_unknown_names(written)),
@@ -486,17 +493,17 @@ def env_files(environ: Mapping[str, str], env_file: Path | None, folder: Path) -
 
 def _read_env_files(environ: Mapping[str, str], env_file: Path | None, folder: Path) -> dict[str, str]:
     """What the env files say, the ruling one last."""
-    if env_file is not None and not env_file.is_file():
-        raise ConfigurationError(f"the env file {env_file} does not exist; check --env-file")
     texts: dict[str, str] = {}
     for path in reversed(env_files(environ, env_file, folder)):
         try:
-            found = _read_env_file(path) if path.is_file() else {}
+            found = _read_env_file(path) if path.is_file() else None
         except (OSError, UnicodeDecodeError):
             raise ConfigurationError(
                 f"the env file {path} cannot be read; check its rights, and that it is UTF-8 text"
             ) from None
-        texts.update(_present(found))
+        if found is None and path == env_file:
+            raise ConfigurationError(f"the env file {path} does not exist; check --env-file")
+        texts.update(_present(found or {}))
     return texts
 
 
@@ -536,15 +543,16 @@ def _parse_all(texts: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     return values, faults
 
 
-def _missing(name: str, texts: Mapping[str, str]) -> str:
-    if name == DATABASE and any(key.startswith("SUPABASE_") for key in texts):
+def describe_missing(setting: str, texts: Iterable[str] = ()) -> str:
+    """That a setting is not set, and where to get it; ``texts`` are the names of those that are."""
+    if setting == DATABASE and any(name.startswith("SUPABASE_") for name in texts):
         return (
-            "DATABASE_URL is not set: SUPABASE_URL and its keys do not reach the database itself; "
-            "in the Supabase dashboard press Connect and copy the connection string"
+            "DATABASE_URL is not set, and SUPABASE_URL and its keys do not reach the database itself; "
+            "press Connect in the Supabase dashboard and put the connection string into .env"
         )
-    if name == DATABASE:
-        return "DATABASE_URL is not set: give a Postgres connection string such as postgresql://user:password@host/db"
-    return f"{name} is not set: make a key in the OpenPhone (Quo) app under Settings, API, and put it into .env"
+    if setting == DATABASE:
+        return "DATABASE_URL is not set; put a connection string such as postgresql://user:password@host/database into .env"
+    return f"{setting} is not set; make a key in the OpenPhone (Quo) app under Settings, API, and put it into .env"
 
 
 def _fault_message(faults: list[str]) -> str:
@@ -554,16 +562,17 @@ def _fault_message(faults: list[str]) -> str:
 
 
 def _custom_field_keys(texts: Mapping[str, str]) -> dict[str, str]:
-    found = {name: _CUSTOM_FIELD.fullmatch(name) for name in texts}
-    return {match[1]: texts[name] for name, match in found.items() if match}
+    return {name: texts[setting] for setting, name in _CUSTOM_FIELDS.items() if setting in texts}
 
 
 def _unknown_names(texts: Mapping[str, str]) -> Iterable[str]:
     """Misspelt names in env files; the environment may hold what other programs call so."""
-    for name in sorted(texts):
-        if name.startswith("OPENPHONE_") and name not in _BY_NAME and not _CUSTOM_FIELD.fullmatch(name):
-            close = difflib.get_close_matches(name, _BY_NAME, n=1)
-            yield f"unknown setting {name}" + (f"; did you mean {close[0]}?" if close else "")
+    known = {*_BY_NAME, *_CUSTOM_FIELDS}
+    for setting in sorted(texts):
+        if setting.startswith("OPENPHONE_") and setting not in known:
+            close = difflib.get_close_matches(setting, known, n=1)
+            mend = f"write {close[0]}, if that is meant" if close else "take it out"
+            yield f"unknown setting {setting} in an env file; " + mend
 
 
 def default_state_dir(environ: Mapping[str, str]) -> str:
@@ -576,8 +585,16 @@ def default_state_dir(environ: Mapping[str, str]) -> str:
     return str(_home(environ) / ".local" / "state" / "openphone-sync")
 
 
+def expand_home(path: Path) -> Path:
+    """The path without a leading ``~`` or ``~user``; `ConfigurationError` where there is no such home."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ConfigurationError(f"{path} is in no home folder of this machine; give the whole path") from None
+
+
 def _home(environ: Mapping[str, str]) -> Path:
-    return Path(environ["HOME"]) if environ.get("HOME") else Path.home()
+    return Path(environ["HOME"]) if environ.get("HOME") else expand_home(Path("~"))
 
 
 def make_env_example() -> str:

@@ -6,6 +6,7 @@ stand two marks with the state folder in them, so that two workspaces can be sch
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shlex
@@ -79,9 +80,7 @@ def make_marks(state_dir: Path) -> tuple[str, str]:
 
 def _check_fit(text: str) -> None:
     if _UNFIT.search(text):
-        raise ConfigurationError(
-            f"a crontab line cannot hold {text!r}: backslashes and line breaks in paths are not possible there"
-        )
+        raise ConfigurationError(f"a crontab line cannot hold {text!r}; use paths without backslashes and line breaks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +98,22 @@ def parse_line(text: str) -> InstalledLine:
     parts = text.split(None, fields)
     command = parts[fields] if len(parts) > fields else ""
     return InstalledLine(text, " ".join(parts[:fields]), command.replace(r"\%", "%"))
+
+
+def find_start(command: str) -> str:
+    """What stands in a command before its word ``sync``, as it is written; empty where it has none.
+
+    `ValueError` where quotes do not pair.
+    """
+    text = io.StringIO(command)
+    words = shlex.shlex(text, posix=True)
+    words.whitespace_split = True
+    start, end = "", 0
+    for word in words:
+        if word == "sync" and not start:
+            start = command[:end]
+        end = text.tell()
+    return start
 
 
 # --- the table, as bytes -------------------------------------------------------------------------------------------
@@ -136,8 +151,8 @@ def _find_entries(table: bytes, marks: tuple[str, str]) -> list[re.Match[bytes]]
     for mark in (begin, end):
         if len(re.findall(rb"^" + mark + rb"$", table, re.MULTILINE)) != len(found):
             raise ConfigurationError(
-                f"the marks of openphone-sync in the crontab are damaged; with crontab -e, have exactly one line between"
-                f" '{marks[0]}' and '{marks[1]}', or remove all of them"
+                f"the marks of openphone-sync in the crontab are damaged; leave exactly one line between '{marks[0]}' and"
+                f" '{marks[1]}' (crontab -e), or remove all of them"
             )
     return found
 
@@ -168,7 +183,9 @@ class Crontab:
             return listed.stdout
         if _NO_CRONTAB.search(listed.stderr):
             return b""
-        raise ConfigurationError(f"crontab -l refused: {_first_line(listed.stderr)}")
+        raise ConfigurationError(
+            f"crontab -l refused ({_first_line(listed.stderr)}); check that this user may use cron"
+        )
 
     def replace(self, before: bytes, after: bytes) -> None:
         """Put ``after`` in the place of ``before``, which is kept.
@@ -178,19 +195,24 @@ class Crontab:
         self._back_up(before)
         if self.read() != before:
             raise WorldMovedError(
-                "another program changed the crontab at this moment; nothing was written: run the command again"
+                "another program changed the crontab at this moment, so nothing was written; run the command again"
             )
         done = self._call("-", after) if after else self._call("-r")
         if done.returncode != 0:
-            raise ConfigurationError(f"crontab refused the new table, the old one stands: {_first_line(done.stderr)}")
+            raise ConfigurationError(
+                f"crontab refused the new table, so the old one stands ({_first_line(done.stderr)}); "
+                "check OPENPHONE_SYNC_SCHEDULE, and that this user may use cron"
+            )
         if self.read() != after:
             raise WorldMovedError(
-                f"another program changed the crontab meanwhile; look at crontab -l, the one before lies in {self._backups}"
+                f"another program changed the crontab meanwhile; compare crontab -l with the one before in {self._backups}"
             )
 
     def _call(self, argument: str, table: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
         if self._program is None:
-            raise NoCrontabError("this system has no crontab program")
+            raise NoCrontabError(
+                "this system has no crontab program; install cron, or give the line of schedule show to whatever starts jobs here"
+            )
         try:
             return subprocess.run(
                 [self._program, argument],
@@ -201,12 +223,15 @@ class Crontab:
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise ConfigurationError(f"{self._program} {argument} failed ({type(error).__name__})") from None
+            raise ConfigurationError(
+                f"{self._program} {argument} failed ({type(error).__name__}); run it by hand to see why"
+            ) from None
 
     def _back_up(self, table: bytes) -> None:
         """Keep the table as it was; the oldest of more than seven goes."""
         try:
-            self._backups.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (self._backups.parent, self._backups):  # the mode goes to the last folder of a path alone
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             name = self._now.astimezone(UTC).strftime("crontab-%Y%m%dT%H%M%S.%fZ")
             with replacing(self._backups / name) as file:
                 file.write(table)
@@ -214,13 +239,22 @@ class Crontab:
                 old.unlink()
         except OSError as error:
             raise ConfigurationError(
-                f"no copy of the crontab can be kept in {self._backups} ({error.strerror}), so it is left alone; mend the rights"
+                f"no copy of the crontab can be kept in {self._backups} ({error.strerror}), so it is left alone; "
+                "mend the folder's rights"
             ) from None
+
+
+def read_line(environ: Mapping[str, str], state_dir: Path, now: datetime) -> InstalledLine | None:
+    """Our line in this user's crontab; one that cannot be read counts as none, `schedule show` tells why."""
+    try:
+        return find_entry(Crontab(environ, state_dir, now).read(), make_marks(state_dir))
+    except ConfigurationError:
+        return None
 
 
 def _first_line(output: bytes) -> str:
     lines = [line for line in output.decode("utf-8", "replace").splitlines() if line.strip()]
-    return "; ".join(lines[:3])[:300] or "it says nothing"
+    return " / ".join(lines[:3])[:300] or "it says nothing"
 
 
 # --- when --------------------------------------------------------------------------------------------------------

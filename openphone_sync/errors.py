@@ -18,14 +18,45 @@
         |-- AnswerLostError          nobody knows whether the request was carried out
         `-- NotSentError             the run is stopping and the request has not left
 
-Messages say what happened, with which value (never a secret or a person's data), and what to do now.
+Messages say what happened, with which value (never a secret or a person's data), and after ``; `` what to do now.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+BUG = 70
+"""EX_SOFTWARE of sysexits.h."""
+
+EXIT_CODES: Mapping[int, str] = {
+    0: "done; nothing failed",
+    1: "done, but some contacts failed, or a check did",
+    2: "a setting, an argument, a table or a column is wrong; nothing was written",
+    3: "the API or the database could not be reached, or refused the credentials",
+    4: "stopped by a safety limit before writing, or the world is not the one expected",
+    5: "another run holds the lock",
+    6: "`dry-run --detailed-exitcode`: changes are pending",
+    BUG: "a bug; the traceback is in the log",
+    129: "interrupted (SIGHUP): what was in flight was finished and recorded",
+    130: "interrupted (SIGINT), likewise",
+    141: "whoever read the output has left",
+    143: "interrupted (SIGTERM), likewise",
+}
+"""What a process ends with; 6 is `dry-run`'s alone."""
+
 
 class OpenPhoneSyncError(Exception):
     """Base of all errors that this project raises on purpose."""
+
+    @property
+    def what(self) -> str:
+        """What is wrong: the message up to its semicolon."""
+        return str(self).partition("; ")[0]
+
+    @property
+    def mend(self) -> str:
+        """What to do now; empty where the message does not say."""
+        return str(self).partition("; ")[2]
 
 
 class RunError(OpenPhoneSyncError):
@@ -72,7 +103,7 @@ class InterruptedRunError(RunError):
     """A signal ended the run; ``exit_code`` is 128 plus its number."""
 
     def __init__(self, signal_number: int) -> None:
-        super().__init__(f"interrupted by signal {signal_number}")
+        super().__init__(f"interrupted by signal {signal_number}; run the command again")
         self.exit_code = 128 + signal_number
 
 
@@ -98,7 +129,7 @@ class ContactConflictError(ContactError):
 
 
 class ContactOwnedError(ContactError):
-    """403: a native integration owns the contact; it is read-only for us."""
+    """403: the contact is read-only for us: a native integration owns it, or the key may not write."""
 
 
 class AnswerLostError(ContactError):

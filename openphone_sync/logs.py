@@ -172,13 +172,13 @@ class _File(logging.Handler):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        self._path = path
+        self.path = path
         self._file: RotatingFileHandler | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             if self._file is None:
-                self._file = _open_rotating(self._path)
+                self._file = _open_rotating(self.path)
             self._file.setFormatter(self.formatter)
             self._file.emit(record)
         except OSError:  # a full disk must not end a run
@@ -279,6 +279,11 @@ def stop_logging() -> None:
             if _redactor_of(handler) is not None:
                 logger.removeHandler(handler)
                 handler.close()
+
+
+def find_log_file() -> Path | None:
+    """Where records go, if to a file."""
+    return next((one.path for one in logging.getLogger().handlers if isinstance(one, _File)), None)
 
 
 def find_redactor() -> Redactor | None:

@@ -13,8 +13,9 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from openphone_sync.model import (
     ClientRow,
@@ -71,6 +72,8 @@ FIELD_LABELS: Mapping[str, tuple[str, FieldType]] = {
 _TRUE = frozenset({"true", "t", "yes", "y", "1", "on"})
 _FALSE = frozenset({"false", "f", "no", "n", "0", "off"})
 _EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""The Unicode category Cc."""
 _DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ].*)?")
 
 
@@ -111,25 +114,31 @@ def make_field_map(definitions: Iterable[FieldDefinition], overrides: Mapping[st
 
 
 def _find_field(
-    known: tuple[FieldDefinition, ...], name: str, label: str, override: str | None
+    known: tuple[FieldDefinition, ...], setting: str, label: str, override: str | None
 ) -> tuple[FieldDefinition | None, str]:
     if override:
         chosen = [one for one in known if one.key == override]
-        problem = f"OPENPHONE_CF_{name}_KEY names a custom field that the workspace lacks: {label} is left out"
+        problem = (
+            f"the workspace has no custom field with this key, so {label} is left out; mend OPENPHONE_CF_{setting}_KEY"
+        )
         return (chosen[0] if chosen else None), problem
-    found = [one for one in known if _fold(one.key) == _fold(name)] or list(_named(known, label))
+    found = [one for one in known if _fold(one.key) == _fold(setting)] or list(_named(known, label))
     if len(found) == 1:
         return found[0], ""
     if found:
-        problem = f"the workspace has {len(found)} custom fields named {label}"
-        return None, f"{problem}: left out until OPENPHONE_CF_{name}_KEY names one"
-    return None, f"the workspace has no custom field named {label}: left out; add it in the app to have it filled"
+        many = f"the workspace has {len(found)} custom fields named {label}, so it is left out"
+        return None, many + f"; set OPENPHONE_CF_{setting}_KEY to the key of one"
+    return (
+        None,
+        f"the workspace has no custom field named {label}, so it is left out; add it in the app to have it filled",
+    )
 
 
 def _named(known: tuple[FieldDefinition, ...], name: str) -> tuple[FieldDefinition, ...]:
     return tuple(one for one in known if _fold(one.name) == _fold(name))
 
 
+@lru_cache(maxsize=4096)  # the same few names for every row
 def _fold(name: str) -> str:
     """Case, spaces and separators folded: ``date_of_birth`` equals ``Date of  Birth``."""
     return re.sub(r"[\W_]+", "", name).casefold()
@@ -161,6 +170,16 @@ def make_settings_digest(*parts: object) -> bytes:
 def map_client(row: ClientRow, rules: MappingRules) -> tuple[Wanted, ...]:
     """The contacts that a client becomes, the main one first. Never raises for bad data: that is a `Skipped`."""
     return tuple(_Mapper(row, rules).wanted())
+
+
+def find_phones(row: ClientRow, region: str) -> frozenset[str]:
+    """Numbers (E.164) in the row's phone columns, also those of contacts that are not made."""
+    texts = (
+        _as_text(value)
+        for column, value in json.loads(row.document).items()
+        if column == "phone" or ((found := ALTERNATE_COLUMN.fullmatch(column)) and found[3])
+    )
+    return frozenset(phone.e164 for text in texts for phone in parse_phones(text, region).phones)
 
 
 class _Mapper:
@@ -300,8 +319,7 @@ class _Mapper:
 
 def clean_name(text: str) -> str:
     """NFC, without control characters, white space folded and trimmed."""
-    folded = unicodedata.normalize("NFC", " ".join(text.split()))
-    return "".join(character for character in folded if unicodedata.category(character) != "Cc").strip()
+    return _CONTROL.sub("", unicodedata.normalize("NFC", " ".join(text.split()))).strip()
 
 
 def _client_kind(text: str) -> str:
@@ -348,9 +366,9 @@ def _unfit(phones: PhoneText) -> str | None:
 
 def _phone_warnings(external_id: str, phones: PhoneText) -> Iterator[str]:
     if phones.phones and phones.unusable:
-        yield f"{external_id}: a part of the phone field is no usable number and was left out"
+        yield f"{external_id}: a part of the phone field is no usable number and was left out; mend it in the client table"
     if any(not phone.assigned for phone in phones.phones):
-        yield f"{external_id}: the phone number is possible but in no assigned range"
+        yield f"{external_id}: the phone number is possible but in no assigned range; check it in the client table"
 
 
 def _emails(text: str) -> tuple[tuple[Item, ...], int]:
@@ -363,7 +381,7 @@ def _emails(text: str) -> tuple[tuple[Item, ...], int]:
 
 def _email_warnings(external_id: str, bad: int) -> Iterator[str]:
     if bad:
-        yield f"{external_id}: the e-mail field holds text that is no address; it was left out"
+        yield f"{external_id}: the e-mail field holds text that is no address and was left out; mend it in the client table"
 
 
 # --- custom field values ---------------------------------------------------------------------------------------------
@@ -376,11 +394,11 @@ class _Fields:
         values: dict[str, FieldValue | None] = {}
         denied: set[str] = set()
         warnings: list[str] = []
-        for name, definition, value in named:
+        for column, definition, value in named:
             try:
                 values[definition.key] = convert_value(value, definition.kind)
             except ValueError as error:
-                warnings.append(f"{external_id}: {name} is {error} and was left out")
+                warnings.append(f"{external_id}: {column} is {error} and was left out; mend it in the client table")
                 continue
             if value is False:
                 denied.add(definition.key)
@@ -399,7 +417,7 @@ def convert_value(value: Json, kind: str) -> FieldValue | None:
     try:
         convert = _CONVERTERS[FieldType(kind)]
     except ValueError:
-        raise ValueError("for a custom field of a type that this version does not know") from None
+        raise ValueError(f"of no use for a custom field of type {kind}") from None
     return convert(value)
 
 
@@ -469,6 +487,6 @@ def _date(value: Json) -> str | None:
     if not found:
         return None
     try:
-        return datetime.strptime(found[1], "%Y-%m-%d").date().isoformat()  # noqa: DTZ007  # a day has no zone
+        return date.fromisoformat(found[1]).isoformat()
     except ValueError:
         return None

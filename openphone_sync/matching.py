@@ -54,7 +54,7 @@ __all__ = ["Knowledge", "Matches", "MatchingRules", "RemoteIndex", "match_contac
 INTEGRATION_PREFIX = "openphone-"
 """Sources of native integrations begin so (vendor document: reserved; seen live: ``openphone-clio``)."""
 
-OWNED = "owned by integration"
+OWNED = "owned by an integration: OpenPhone lets nobody else change it"
 GONE_TWICE = "deleted in the app twice: not created again"
 GONE_ONCE = "deleted in the app: created again"
 HANDED_OVER = "slot changed hands"
@@ -67,7 +67,8 @@ ALIKE_WITH_BIRTH = 0.70
 """Enough with the same date of birth, as is one equal word. Chosen on FEBRL 1 to 4, where with it the recall of held rose from
 0.74-0.77 to 0.90-0.93 at a precision above 0.99 (benchmarks/matching_quality.py measures it)."""
 
-_OUR_ID = re.compile(r"client_(?P<client>.+?)(?:_alt_(?P<slot>[0-9]+))?", re.DOTALL)
+_OUR_ID = re.compile(r"client_(?P<client>.+?)(?:_alt_[0-9]+)?(?:~[0-9]+)?", re.DOTALL)
+"""``~2`` and so on is put behind an external id that was taken when its contact was created."""
 _SLOTS_BEYOND = 4
 """How far past the last wanted slot earlier alternates are looked for when the state is lost."""
 _LARGE_GROUP = 25
@@ -238,7 +239,8 @@ class _Matching:
     def is_foreign(self, contact: RemoteContact) -> bool:
         """Whether an integration owns it, so that writes are refused."""
         source = contact.source or ""
-        return source.startswith(INTEGRATION_PREFIX) or contact.contact_id in self.knowledge.read_only
+        refused = contact.contact_id in self.knowledge.read_only and source != self.rules.source
+        return source.startswith(INTEGRATION_PREFIX) or refused
 
     def is_separate(self, desired: DesiredContact, candidate: str) -> bool:
         return self.knowledge.decisions.get((desired.external_id, candidate)) is Choice.SEPARATE
@@ -274,7 +276,7 @@ class _Matching:
         if contact.source != self.rules.source or not contact.external_id:
             return _NO_OWNER
         found = _OUR_ID.fullmatch(contact.external_id)
-        if found is None or contact.external_id == desired.external_id:
+        if found is None or desired.external_id in (contact.external_id, contact.external_id.rpartition("~")[0]):
             return _NO_OWNER
         client_id = found["client"]
         gone = not self.knowledge.living(client_id) or self._was_left(contact, client_id)
@@ -296,7 +298,8 @@ class _Matching:
     def _settle_decision(self, desired: DesiredContact, candidate: str) -> None:
         contact = self.index.get(candidate)
         if contact is None:
-            if _OUR_ID.fullmatch(candidate) and candidate != desired.external_id:
+            named = _OUR_ID.fullmatch(candidate)
+            if named and candidate != desired.external_id and self.knowledge.living(named["client"]):
                 row = Candidate(candidate, "row", 1.0, DECIDED)
                 self.settle(desired, Verdict.SKIP, evidence=[row], reason=f"same person as {candidate}, {DECIDED}")
             return
@@ -305,8 +308,12 @@ class _Matching:
         if self._linked_to(desired) == candidate:
             self._settle_writable(desired, Verdict.LINKED, contact)
         elif self.owner(contact, desired).ties is not _Ties.OTHERS:
-            ours = contact.external_id == desired.external_id and contact.source == self.rules.source
-            self.settle(desired, Verdict.OWN if ours else Verdict.ADOPT, contact, reason=DECIDED)
+            self.settle(desired, self._join(contact), contact, reason=DECIDED)
+
+    def _join(self, contact: RemoteContact) -> Verdict:
+        """How it is met: what this tool made is no person's contact, whoever it was made for."""
+        ours = contact.source == self.rules.source and contact.external_id is not None
+        return Verdict.OWN if ours else Verdict.ADOPT
 
     def _linked_to(self, desired: DesiredContact) -> str | None:
         link = self.knowledge.links.get(desired.external_id)
@@ -601,7 +608,7 @@ class _Matching:
         elif match.contact.contact_id in self.contested:
             self._hold(match.desired, evidence, "another of our people fits the contact as well", None)
         else:
-            self.settle(match.desired, Verdict.ADOPT, match.contact, evidence)
+            self.settle(match.desired, self._join(match.contact), match.contact, evidence)
 
     def _skip_foreign(self, slots: bool) -> None:
         for desired in self.open():
@@ -705,7 +712,7 @@ class _Matching:
         found = [m for m in self._matches(desired) if self._is_doubtful(m)]
         if not found or self._is_known(desired):
             return False
-        reason = f"same {'phone' if found[0].phone else 'e-mail'}, another name"
+        reason = "same phone, another name" if found[0].phone else "same e-mail, another name"
         if all(m.likeness.agrees for m in found):
             reason = "the name agrees, the suffix or the date of birth does not"
         return self._hold(desired, [m.candidate for m in found], reason, found)

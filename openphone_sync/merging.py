@@ -94,11 +94,11 @@ def make_changes(before: RemoteContact | None, draft: ContactDraft, rules: Merge
         ("phoneNumbers", _shown(old.phones), _shown(draft.phones)),
         ("emails", _shown(old.emails), _shown(draft.emails)),
     ]
-    was = {_field_id(one): one.value for one in old.custom_fields}
+    was = {one.address: one.value for one in old.custom_fields}
     for one in draft.custom_fields:
-        name = rules.field_names.get(one.key or "", one.key or "")
-        pairs.append((f"customFields.{name}", was.get(_field_id(one)), one.value))
-    if draft.external_id is not None:
+        name = rules.field_names.get(one.address, one.address)
+        pairs.append((f"customFields.{name}", was.get(one.address), one.value))
+    if draft.touches_external_id:
         pairs.append(("externalId", old.external_id, draft.external_id))
     return tuple(FieldChange(*pair) for pair in pairs if _canonical(pair[1]) != _canonical(pair[2]))
 
@@ -113,7 +113,7 @@ def find_differences(draft: ContactDraft, answer: RemoteContact, rules: MergeRul
         "phoneNumbers": _keys(draft.phones, rules.normalise_phone) == _keys(answer.phones, rules.normalise_phone),
         "emails": _keys(draft.emails, fold_email) == _keys(answer.emails, fold_email),
         "customFields": _field_values(draft.custom_fields) == _field_values(answer.custom_fields),
-        "externalId": draft.external_id in (None, answer.external_id),
+        "externalId": answer.external_id == draft.external_id or not draft.touches_external_id,
     }
     return tuple(name for name, equal in checks.items() if not equal)
 
@@ -216,7 +216,10 @@ class _Merge:
         return items, kept
 
     def _warn_kept(self) -> None:
-        self.warnings.append(f"{self.desired.external_id}: no usable phone in the source; the contact's numbers stay")
+        self.warnings.append(
+            f"{self.desired.external_id}: no usable phone in the source, so the contact's numbers stay; "
+            "mend it in the client table"
+        )
 
     def _items(
         self,
@@ -457,9 +460,5 @@ def _keys(items: Iterable[RemoteItem], key: Callable[[str], str]) -> list[tuple[
     return sorted((_fold(item.label), key(item.value)) for item in items if item.value)
 
 
-def _field_id(one: RemoteField) -> str:
-    return one.key or one.field_id or ""
-
-
 def _field_values(fields: Iterable[RemoteField]) -> dict[str, object]:
-    return {_field_id(one): _canonical(one.value) for one in fields if not _empty(one.value)}
+    return {one.address: _canonical(one.value) for one in fields if not _empty(one.value)}

@@ -165,6 +165,11 @@ class RemoteField:
     value: Json
     field_id: str | None = None
 
+    @property
+    def address(self) -> str:
+        """What tells it from the contact's other fields."""
+        return self.key or self.field_id or ""
+
 
 @dataclass(frozen=True, slots=True)
 class RemoteContact:
@@ -212,6 +217,11 @@ class ContactDraft:
     external_id: str | None = None
     source: str | None = None
     unset_external_id: bool = False
+
+    @property
+    def touches_external_id(self) -> bool:
+        """Whether the external id is sent: set, or taken away."""
+        return self.external_id is not None or self.unset_external_id
 
 
 # --- what earlier runs know --------------------------------------------------------------------------------------
@@ -291,7 +301,7 @@ class Verdict(StrEnum):
     """What matching found for one wanted contact."""
 
     LINKED = "linked"  # the link in the state holds
-    OWN = "own"  # our external id and our source, but no link: an earlier contact of ours
+    OWN = "own"  # our source, but no link: an earlier contact of ours
     ADOPT = "adopt"  # a person's contact for the same human
     CREATE = "create"
     RECREATE = "recreate"  # the linked contact is gone for the first time

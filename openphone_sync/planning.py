@@ -6,12 +6,12 @@ A plan is data: sorted, countable, refusable. One `Action` for each wanted conta
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from openphone_sync.config import ChangeLimit
 from openphone_sync.errors import SafetyStopError
-from openphone_sync.matching import Matches
+from openphone_sync.matching import GONE_TWICE, HANDED_OVER, Matches
 from openphone_sync.merging import MergeRules, make_changes, make_first_draft, merge
 from openphone_sync.model import (
     Action,
@@ -30,8 +30,8 @@ from openphone_sync.model import (
     Verdict,
 )
 
-SLOT_CHANGED_HANDS = "slot changed hands"
-"""`Pair.reason` of a creation whose external id stays with the contact of the person who left the slot."""
+NUMBERS_STAY = "no usable phone in the source: the contact's numbers stay"
+NOT_OURS = "gone from the source, and not made by this tool: never deleted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Plan:
     ``spoken_for`` are contacts that some link or action holds: no creation may end in one of them.
     ``orphans`` are links that the source no longer wants, old ones included; ``removed`` the clients that it dropped,
     ``forgotten`` rows that no longer mean anything. ``linked_before`` counts the contacts that were linked before
-    this run, and ``known_clients`` the clients.
+    this run, ``known_clients`` the clients, and ``losses`` the linked contacts that lose in the source what they had.
     """
 
     actions: tuple[Action, ...] = ()
@@ -79,6 +79,7 @@ class Plan:
     warnings: tuple[str, ...] = ()
     linked_before: int = 0
     known_clients: int = 0
+    losses: Mapping[str, int] = field(default_factory=dict)
     complete: bool = True
     missing_columns: tuple[str, ...] = ()
 
@@ -96,13 +97,13 @@ def make_actions(
     skipped: Iterable[Skipped],
     links: Mapping[str, Link],
     owners: Mapping[str, Link],
-    taken: Mapping[str, bool],
+    taken: Container[str],
     rules: PlanningRules,
 ) -> tuple[Action, ...]:
     """One action for each wanted contact.
 
-    ``links`` are the state's rows by external id, ``owners`` the rows by contact id; ``taken`` tells which external
-    ids some contact of the workspace carries.
+    ``links`` are the state's rows by external id, ``owners`` the rows by contact id; ``taken`` are the external
+    ids that some contact of the workspace carries.
     """
     actions = [_act(pair, links.get(pair.desired.external_id), owners, taken, rules) for pair in matches.pairs]
     actions += [_skip(one, links.get(one.external_id)) for one in skipped]
@@ -134,7 +135,7 @@ def make_reverted_actions(links: Iterable[Link]) -> Iterator[Action]:
 
 
 def _act(
-    pair: Pair, link: Link | None, owners: Mapping[str, Link], taken: Mapping[str, bool], rules: PlanningRules
+    pair: Pair, link: Link | None, owners: Mapping[str, Link], taken: Container[str], rules: PlanningRules
 ) -> Action:
     match pair.verdict:
         case Verdict.LINKED | Verdict.OWN | Verdict.ADOPT:
@@ -144,7 +145,7 @@ def _act(
         case Verdict.HOLD:
             return _rest(ActionKind.HOLD, Standing.HELD, pair, link, pair.reason)
         case Verdict.SKIP:
-            declined = link is not None and (link.standing is Standing.DECLINED or bool(link.times_gone))
+            declined = pair.reason == GONE_TWICE or (link is not None and link.standing is Standing.DECLINED)
             return _rest(ActionKind.SKIP, Standing.DECLINED if declined else Standing.SKIPPED, pair, link, pair.reason)
 
 
@@ -152,13 +153,15 @@ def _meet(pair: Pair, link: Link | None, owners: Mapping[str, Link], rules: Plan
     remote = pair.remote
     if remote is None:
         raise AssertionError(f"{pair.desired.external_id}: {pair.verdict} without a contact")
-    base = _base(remote, owners) if pair.verdict is Verdict.LINKED else None
+    base = _base(remote, owners)
     merged = merge(base, remote, pair.desired, rules.merging, own=pair.verdict is not Verdict.ADOPT)
     linked_before = pair.verdict is Verdict.LINKED
     kind = (ActionKind.UPDATE if merged.changes else ActionKind.UNCHANGED) if linked_before else ActionKind.ADOPT
+    lost = base is not None and base.phones and not pair.desired.values.phones
+    planned = _linked(pair.desired, link, remote.contact_id, merged.base, rules)
     return Action(
         kind=kind,
-        link=_linked(pair.desired, link, remote.contact_id, merged.base, rules),
+        link=replace(planned, reason=NUMBERS_STAY) if lost else planned,
         contact_id=remote.contact_id,
         desired=pair.desired,
         verdict=pair.verdict,
@@ -172,18 +175,18 @@ def _meet(pair: Pair, link: Link | None, owners: Mapping[str, Link], rules: Plan
 
 
 def _base(remote: RemoteContact, owners: Mapping[str, Link]) -> ContactValues | None:
-    """The base stays with the contact, also where it now belongs to another slot of the client."""
+    """The base stays with the contact, also where it now belongs to another slot or another client."""
     owner = owners.get(remote.contact_id)
     return owner.base if owner else None
 
 
-def _create(pair: Pair, link: Link | None, taken: Mapping[str, bool], rules: PlanningRules) -> Action:
+def _create(pair: Pair, link: Link | None, taken: Container[str], rules: PlanningRules) -> Action:
     desired = pair.desired
     if desired.unfit:
         return _rest(ActionKind.SKIP, Standing.SKIPPED, pair, link, desired.unfit)
     recreates = pair.verdict is Verdict.RECREATE
     draft = make_first_draft(desired, rules.source)
-    if pair.reason == SLOT_CHANGED_HANDS or taken.get(desired.external_id):
+    if pair.reason == HANDED_OVER or desired.external_id in taken:
         draft = replace(draft, external_id=_free_external_id(desired.external_id, taken))
     planned = _linked(desired, None if recreates else link, None, desired.values, rules)
     return Action(
@@ -193,16 +196,16 @@ def _create(pair: Pair, link: Link | None, taken: Mapping[str, bool], rules: Pla
         verdict=pair.verdict,
         merged=Merged(draft, desired.values, make_changes(None, draft, rules.merging)),
         evidence=pair.evidence,
-        reason="deleted in the app: created again once" if recreates else pair.reason,
+        reason=pair.reason,
         recreates=recreates,
         linked_before=recreates,
     )
 
 
-def _free_external_id(external_id: str, taken: Mapping[str, bool]) -> str:
+def _free_external_id(external_id: str, taken: Container[str]) -> str:
     """External ids never move, so the newcomer gets the next free one; ``~`` stands in no id that the mapping makes."""
     number = 2
-    while taken.get(f"{external_id}~{number}"):
+    while f"{external_id}~{number}" in taken:
         number += 1
     return f"{external_id}~{number}"
 
@@ -254,24 +257,24 @@ def _skip(one: Skipped, link: Link | None) -> Action:
 
 @dataclass(frozen=True, slots=True)
 class Leavers:
-    """Links that the source no longer wants: ``orphans`` hold a contact, ``forgotten`` never had one."""
+    """Links that the source no longer wants: ``orphans`` hold a contact, ``forgotten`` do not, or no longer."""
 
     orphans: tuple[Link, ...] = ()
     forgotten: tuple[str, ...] = ()
 
 
-def find_leavers(links: Iterable[Link], actions: Sequence[Action]) -> Leavers:
-    """Which links of these clients no action keeps.
+def find_leavers(links: Iterable[Link], actions: Sequence[Action], gone: Container[str]) -> Leavers:
+    """Which of these links no action keeps; ``gone`` are contacts that were deleted in the app.
 
-    ``links`` are the rows of the clients that were looked at. A contact whose external id is wanted again by another
-    person is kept under an id of its own, so that it is not lost from sight.
+    A contact whose external id is wanted again by another person is kept under an id of its own, so that it is not lost
+    from sight.
     """
     wanted = {action.external_id for action in actions}
     kept = {action.contact_id for action in actions if action.contact_id}
     orphans: list[Link] = []
     forgotten: list[str] = []
     for link in links:
-        if link.contact_id is None or link.contact_id in kept:
+        if link.contact_id is None or link.contact_id in kept or link.contact_id in gone:
             if link.external_id not in wanted:
                 forgotten.append(link.external_id)
             continue
@@ -280,6 +283,12 @@ def find_leavers(links: Iterable[Link], actions: Sequence[Action]) -> Leavers:
             external_id = f"{external_id}#{link.contact_id}"
         orphans.append(replace(link, external_id=external_id, standing=Standing.ORPHANED))
     return Leavers(tuple(orphans), tuple(forgotten))
+
+
+def mark_foreign(orphans: Iterable[Link], remotes: Mapping[str, RemoteContact], rules: PlanningRules) -> list[Link]:
+    """Orphans that turned out to be somebody else's, with the reason why they stay: no later run looks at them."""
+    found = ((link, remotes.get(link.contact_id or "")) for link in orphans)
+    return [replace(link, reason=NOT_OURS) for link, remote in found if remote and remote.source != rules.source]
 
 
 def make_deletions(orphans: Iterable[Link], remotes: Mapping[str, RemoteContact], rules: PlanningRules) -> list[Action]:
@@ -310,13 +319,18 @@ def make_relinks(actions: Iterable[Action], links: Mapping[str, Link], orphans: 
         known = links.get(action.external_id)
         if not action.writes:
             link = replace(action.link, failures=0)
-        elif action.linked_before and action.contact_id and (known is None or known.contact_id != action.contact_id):
+        elif _passes_over(action) and (known is None or known.contact_id != action.contact_id):
             link = replace(action.link, base=action.base)
         else:
             continue
         if link != known:
             moved.append(link)
     return tuple(moved)
+
+
+def _passes_over(action: Action) -> bool:
+    """Whether it writes to a contact that some row of the state holds: it must not be lost if the write fails."""
+    return action.contact_id is not None and (action.linked_before or action.base is not None)
 
 
 # --- safety --------------------------------------------------------------------------------------------------------
@@ -331,9 +345,9 @@ def check_safety(plan: Plan, limit: ChangeLimit) -> None:
     problems = list(_problems(plan, limit))
     if problems:
         raise SafetyStopError(
-            "; ".join(problems)
-            + ". Nothing was written. Look at it with dry-run; if it is right, run again with --force"
-            f" (the limit is OPENPHONE_MAX_CHANGES={limit})"
+            ", and ".join(problems)
+            + f", so nothing was written (OPENPHONE_MAX_CHANGES={limit}); look at it with --dry-run --force, and run again"
+            " with --force where it is right"
         )
 
 
@@ -351,9 +365,9 @@ def _problems(plan: Plan, limit: ChangeLimit) -> Iterable[str]:
     gone, rows_allowed = len(plan.removed), limit.allowed(plan.known_clients)
     if plan.complete and gone > rows_allowed:
         yield f"{gone} of {plan.known_clients} clients are gone from the source, {rows_allowed} may be"
-    for name, count in _count_lost_fields(plan.actions).items():
+    for column, count in {**_count_lost_fields(plan.actions), **plan.losses}.items():
         if count > allowed:
-            yield f"{count} rows lost their {name}, {allowed} may"
+            yield f"{count} rows lost their {column}, {allowed} may"
 
 
 def _count_touched(actions: Iterable[Action]) -> dict[str, int]:
@@ -366,6 +380,22 @@ def _count_touched(actions: Iterable[Action]) -> dict[str, int]:
     return dict(touched)
 
 
+def count_losses(actions: Iterable[Action], links: Mapping[str, Link], orphans: Iterable[Link]) -> dict[str, int]:
+    """How many linked contacts lose in the source what merging leaves alone, so that no change tells of it.
+
+    ``links`` are the rows of the clients that were looked at, ``orphans`` those that an alternate left. What an earlier
+    run has seen is in the rows and does not count again.
+    """
+    linked = {key: link for key, link in links.items() if link.standing is Standing.LINKED}
+    known = [(action, linked[action.external_id]) for action in actions if action.external_id in linked]
+    left = {link.contact_id for link in orphans}
+    return {
+        "phone": sum(action.link.reason == NUMBERS_STAY != link.reason for action, link in known),
+        "name": sum(action.kind is ActionKind.SKIP and action.desired is None for action, _ in known),
+        "alternate": sum(link.contact_id in left for link in linked.values()),
+    }
+
+
 def _count_lost_fields(actions: Iterable[Action]) -> Counter[str]:
     """How many linked contacts' rows became empty in a field that they had."""
     lost: Counter[str] = Counter()
@@ -376,15 +406,3 @@ def _count_lost_fields(actions: Iterable[Action]) -> Counter[str]:
             if change.before not in (None, "", []) and change.after in (None, "", []):
                 lost[change.field] += 1
     return lost
-
-
-# --- counts ----------------------------------------------------------------------------------------------------------
-
-
-def count_kinds(plan: Plan) -> Counter[ActionKind]:
-    """Actions by kind, the resting contacts included."""
-    kinds = Counter(action.kind for action in plan.actions)
-    kinds[ActionKind.UNCHANGED] += plan.resting.linked
-    kinds[ActionKind.SKIP] += len(plan.resting.skipped)
-    kinds[ActionKind.HOLD] += len(plan.resting.held)
-    return kinds

@@ -16,6 +16,7 @@ from openphone_sync.errors import ConfigurationError, WorldMovedError
 from openphone_sync.files import save_text
 from openphone_sync.model import Action, RemoteContact
 from openphone_sync.planning import Plan
+from openphone_sync.reports import make_action
 
 KIND = "openphone-sync plan"
 PLAN_VERSION = 1
@@ -50,7 +51,7 @@ def save_plan(path: Path, frame: PlanFrame, plan: Plan, created_at: str) -> None
         "schemaVersion": PLAN_VERSION,
         "createdAt": created_at,
         "frame": asdict(frame),
-        "actions": [_action_json(action, plan.fingerprints) for action in plan.actions],
+        "actions": [make_action(one) | {"digest": _digest(one, plan.fingerprints)} for one in plan.actions],
     }
     try:
         save_text(path, _render(body | {"seal": _seal(body)}))
@@ -80,14 +81,12 @@ def load_plan(path: Path) -> SavedPlan:
 
 
 def check_frame(saved: SavedPlan, frame: PlanFrame) -> None:
-    """Raise `ConfigurationError` where a plan was made for another workspace, source, or with other settings."""
-    for name, words in (
-        ("workspace", "workspace or API key"),
-        ("source", "database or client table"),
-        ("settings", "settings"),
-    ):
+    """Raise `WorldMovedError` for a plan of another workspace or source, `ConfigurationError` for other settings."""
+    for name, part in (("workspace", "workspace or API key"), ("source", "database or client table")):
         if getattr(saved.frame, name) != getattr(frame, name):
-            raise ConfigurationError(f"the plan was made for another {words}; make a new one with dry-run --out")
+            raise WorldMovedError(f"the plan was made for another {part}; make a new one with dry-run --out")
+    if saved.frame.settings != frame.settings:
+        raise ConfigurationError("the plan of --plan was made with other settings; make a new one with dry-run --out")
 
 
 def check_plan(saved: SavedPlan, plan: Plan) -> None:
@@ -99,18 +98,6 @@ def check_plan(saved: SavedPlan, plan: Plan) -> None:
         raise WorldMovedError(
             f"source or workspace moved since the plan was made: {named}; make a new one with dry-run --out"
         )
-
-
-def _action_json(action: Action, fingerprints: Mapping[str, bytes]) -> dict[str, Any]:
-    changes = action.merged.changes if action.merged and action.writes else ()
-    return {
-        "action": action.kind.value,
-        "externalId": action.external_id,
-        "contactId": action.contact_id,
-        "reason": action.reason,
-        "changes": [asdict(change) for change in changes],
-        "digest": _digest(action, fingerprints),
-    }
 
 
 def _digest(action: Action, fingerprints: Mapping[str, bytes]) -> str:

@@ -45,6 +45,9 @@ class ClientSource(Protocol):
     def columns(self) -> tuple[str, ...]:
         """Names of the columns that `read_clients` yields, in order."""
 
+    def all_columns(self) -> tuple[str, ...]:
+        """Names of the columns that the table or query has, those that nobody asked for included."""
+
     def read_clients(self, *, client_type: str | None = None, limit: int | None = None) -> Iterator[ClientRow]:
         """Clients in the order of their ids (as UTF-8 bytes), from one snapshot."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from openphone_sync.planning import Plan
 RUNS_FOLDER = "runs"
 
 SUCCEEDED, PARTIAL, FAILED, STOPPED, INTERRUPTED = "succeeded", "partial", "failed", "stopped", "interrupted"
-GOOD = frozenset({SUCCEEDED})
 
 _KIND_NAMES = {
     ActionKind.CREATE: "created",
@@ -40,7 +39,6 @@ class RunReport:
 
     document: Mapping[str, Any]
     exit_code: int = 0
-    warnings: tuple[str, ...] = field(default=())
 
     @property
     def status(self) -> str:
@@ -106,13 +104,6 @@ def make_report(
     return document
 
 
-def make_empty_report(
-    frame: RunFrame, *, status: str, finished_at: float, requests: Mapping[str, int], message: str
-) -> dict[str, Any]:
-    """The report of a run that ended before there was a plan."""
-    return make_report(frame, Plan(), (), status=status, finished_at=finished_at, requests=requests, message=message)
-
-
 def save_report(state_dir: Path, document: Mapping[str, Any]) -> Path:
     """Write ``runs/<runId>.json``, whole or not at all; returns its path."""
     folder = state_dir / RUNS_FOLDER
@@ -124,7 +115,7 @@ def save_report(state_dir: Path, document: Mapping[str, Any]) -> Path:
 
 def make_dry_run(document: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
     """The dry run's document: the report, and every action with its field changes. Holds people's data."""
-    return {**document, "actions": [_action(action) for action in plan.actions]}
+    return {**document, "actions": [make_action(action) for action in plan.actions]}
 
 
 def _count_contacts(plan: Plan, outcomes: Sequence[Outcome], *, dry_run: bool) -> dict[str, int]:
@@ -180,7 +171,7 @@ def _held(plan: Plan) -> list[dict[str, Any]]:
     return [
         {
             "externalId": external_id,
-            "contactId": evidence[0].subject if evidence else None,
+            "contactId": evidence[0].subject if evidence and evidence[0].kind != "row" else None,
             "score": round(evidence[0].score, 3) if evidence else None,
             "reason": reason,
         }
@@ -205,7 +196,8 @@ def _error(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _action(action: Action) -> dict[str, Any]:
+def make_action(action: Action) -> dict[str, Any]:
+    """What would be done for one contact, as dry runs and saved plans show it. Holds people's data."""
     changes = action.merged.changes if action.merged and action.writes else ()
     return {
         "action": action.kind.value,

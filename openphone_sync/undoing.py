@@ -83,25 +83,26 @@ def _undo_update(entry: JournalEntry, current: RemoteContact | None, link: Link,
         return _leave(entry, link, "it was deleted since")
     draft, kept = _restore(before, after, current)
     changes = make_changes(current, draft, rules)
-    if not changes and not draft.unset_external_id:
+    if not changes:
         return _leave(entry, link, "nothing is left of it")
-    adopted = entry.kind is ActionKind.ADOPT
+    # Without a base nobody knows what of the contact is ours: it is met again like any other, once its row changes.
+    unlinks = entry.kind is ActionKind.ADOPT or link.base is None
     return Action(
         kind=ActionKind.UPDATE,
-        link=_reverted(link, entry, keep=not adopted),
+        link=_reverted(link, entry, keep=not unlinks),
         contact_id=current.contact_id,
         before=current,
         base=link.base,
         merged=Merged(draft, link.base or _NOTHING, changes, tuple(Conflict(name, "remote") for name in kept)),
         reason=f"changed by {entry.run_id}",
-        linked_before=not adopted,
-        unlinks=adopted,
+        linked_before=not unlinks,
+        unlinks=unlinks,
     )
 
 
 def _undo_deletion(entry: JournalEntry, current: RemoteContact | None, link: Link, rules: MergeRules) -> Action:
     if current is not None or entry.before is None:
-        return _leave(entry, link, "it is there")
+        return _leave(entry, link, "it is there already")
     before = entry.before
     draft = ContactDraft(
         first_name=before.first_name,
@@ -117,7 +118,7 @@ def _undo_deletion(entry: JournalEntry, current: RemoteContact | None, link: Lin
     )
     return Action(
         kind=ActionKind.CREATE,
-        link=replace(entry.link, contact_id=None, standing=Standing.ORPHANED, reason=f"rolled back by {entry.run_id}"),
+        link=replace(entry.link, contact_id=None, standing=Standing.REVERTED, reason=f"rolled back by {entry.run_id}"),
         merged=Merged(draft, entry.link.base or _NOTHING, make_changes(None, draft, rules)),
         reason=f"deleted by {entry.run_id}",
     )
@@ -188,17 +189,17 @@ def _restore_items(
 def _restore_fields(
     before: RemoteContact, after: RemoteContact, current: RemoteContact, kept: list[str]
 ) -> tuple[RemoteField, ...]:
-    was = {one.key: one for one in before.custom_fields}
-    wrote = {one.key: one for one in after.custom_fields}
+    was = {one.address: one for one in before.custom_fields}
+    wrote = {one.address: one for one in after.custom_fields}
     result: list[RemoteField] = []
     for one in current.custom_fields:
-        old, new = was.pop(one.key, None), wrote.get(one.key)
+        old, new = was.pop(one.address, None), wrote.get(one.address)
         old_value = old.value if old else None
         if new is None or new.value == old_value:
             result.append(one)
         elif one.value == new.value:
             result.append(replace(one, value=old_value))
         else:
-            kept.append(f"customFields.{one.key}")
+            kept.append(f"customFields.{one.address}")
             result.append(one)
-    return (*result, *(one for key, one in was.items() if key not in wrote))
+    return (*result, *(one for address, one in was.items() if address not in wrote))

@@ -5,21 +5,21 @@ Adapters are imported where they are made: looking at the state needs neither HT
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openphone_sync import state
-from openphone_sync.config import Settings
-from openphone_sync.errors import ConfigurationError, LockedError
+from openphone_sync.config import API, DATABASE, Settings, describe_missing
+from openphone_sync.errors import ConfigurationError
+from openphone_sync.locking import prepare_state_dir, run_lock
 from openphone_sync.logs import find_redactor
-from openphone_sync.workflows.parts import Parts
+from openphone_sync.workflows.parts import Parts, SyncOptions
 
 if TYPE_CHECKING:
     from openphone_sync.facts import ApiFacts, DatabaseFacts, TableFacts
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     from openphone_sync.openphone.api import OpenPhone
     from openphone_sync.openphone.pacing import Pacer
     from openphone_sync.ports import ClientSource, Clock, ConversationSource, Progress
+    from openphone_sync.reports import RunFrame
     from openphone_sync.state import History, Store
 
-LOCK_FILE = "lock"
 PACING_FILE = "pacing.db"
 
 
 class SystemClock:
     """`ports.Clock` of this machine. ``wake`` ends every wait, so that a signal is not kept waiting."""
 
-    def __init__(self) -> None:
-        self._wake = threading.Event()
+    def __init__(self, waker: threading.Event | None = None) -> None:
+        self._wake = waker or threading.Event()
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -56,6 +56,45 @@ class SystemClock:
         self._wake.set()
 
 
+class NoProgress:
+    """`ports.Progress` where nobody is looking: cron, pipes, programs."""
+
+    def start(self, what: str, total: int | None) -> None:
+        """Say nothing."""
+
+    def advance(self, count: int = 1) -> None:
+        """Say nothing."""
+
+    def note(self, text: str) -> None:
+        """Say nothing."""
+
+    def finish(self) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def open_run(
+    settings: Settings,
+    command: str,
+    options: SyncOptions,
+    clock: Clock,
+    progress: Progress,
+    *,
+    looking: bool = False,
+    signal_number: Callable[[], int] = lambda: 0,
+) -> Iterator[tuple[Parts, RunFrame]]:
+    """The lock, the real parts and the frame of a run; ``looking`` runs take no lock and open the state for reading."""
+    from openphone_sync.reports import RunFrame  # noqa: PLC0415  # looking at the state makes no report
+
+    with (
+        nullcontext() if looking else run_lock(settings.state_dir),
+        open_parts(settings, clock, progress, looking=looking, signal_number=signal_number) as parts,
+    ):
+        started_at = clock.now()
+        mode = "full" if options.full else "incremental"
+        yield parts, RunFrame(make_run_id(started_at), command, mode, looking, started_at)
+
+
 @contextmanager
 def open_parts(
     settings: Settings,
@@ -68,7 +107,7 @@ def open_parts(
     """The real things behind the ports, closed at the end. ``looking``: the state is opened for reading only."""
     prepare_state_dir(settings.state_dir)
     warnings = list(settings.warnings)
-    store = state.peek_store(settings.state_dir) if looking else state.open_store(settings.state_dir, clock.now())
+    store = state.peek_store(settings.state_dir) if looking else state.open_store(settings.state_dir)
     pacer = _make_pacer(settings, clock)
     workspace = _make_workspace(settings, pacer, clock, lambda: signal_number() != 0, warnings)
     try:
@@ -87,61 +126,6 @@ def open_parts(
         workspace.close()
         pacer.close()
         store.close()
-
-
-@contextmanager
-def run_lock(state_dir: Path) -> Iterator[None]:
-    """Only one run at a time; the kernel frees the lock of a process that dies."""
-    from filelock import FileLock, Timeout  # noqa: PLC0415  # 30 ms that looking at the state saves
-
-    prepare_state_dir(state_dir)
-    # Not at once: `is_locked` of another process holds the lock for some microseconds.
-    lock = FileLock(state_dir / LOCK_FILE, timeout=0.2, poll_interval=0.05, mode=0o600)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise LockedError(
-            f"another run holds the lock of {state_dir}; wait for it to end (openphone-sync status shows it)"
-        ) from None
-    except OSError as error:
-        raise ConfigurationError(f"{state_dir} cannot be written ({error.strerror}); check its rights") from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def is_locked(state_dir: Path) -> bool:
-    """Whether a run is going on; the kernel knows, whatever a process that died has left behind."""
-    try:
-        handle = os.open(state_dir / LOCK_FILE, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(handle)  # frees what was taken
-    return False
-
-
-def prepare_state_dir(state_dir: Path) -> None:
-    """Make the state folder, for the owner alone; `ConfigurationError` where that fails."""
-    try:
-        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"the state folder {state_dir} cannot be made ({error.strerror}); choose another with --state-dir"
-        ) from error
-    probe = state_dir / f".probe-{os.urandom(4).hex()}"
-    try:
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise ConfigurationError(
-            f"the state folder {state_dir} cannot be written ({error.strerror}); mend its rights, or use --state-dir"
-        ) from error
 
 
 def open_source(settings: Settings) -> ClientSource:
@@ -172,12 +156,17 @@ class _Watched:
     def columns(self) -> tuple[str, ...]:
         return self._source.columns()
 
+    def all_columns(self) -> tuple[str, ...]:
+        return self._source.all_columns()
+
     def hides_rows(self) -> bool:
         return self._source.hides_rows()
 
     def read_client(self, client_id: str) -> ClientRow | None:
-        """One client."""
-        return self._source.read_client(client_id)
+        row = self._source.read_client(client_id)
+        if row is not None:
+            self._learn_row(row.document)
+        return row
 
     def read_clients(self, *, client_type: str | None = None, limit: int | None = None) -> Iterator[ClientRow]:
         for row in self._source.read_clients(client_type=client_type, limit=limit):
@@ -200,11 +189,6 @@ def open_conversations(settings: Settings, table: str = "") -> Iterator[Conversa
         source.close()
 
 
-def open_state(settings: Settings) -> Store:
-    """The state for looking only."""
-    return state.peek_store(settings.state_dir)
-
-
 @contextmanager
 def look_at_state(settings: Settings) -> Iterator[Store]:
     """The state for looking only, closed at the end."""
@@ -219,8 +203,9 @@ def look_at_state(settings: Settings) -> Iterator[Store]:
 def change_state(settings: Settings) -> Iterator[Store]:
     """The state for a change outside a run; `LockedError` while a run goes on."""
     with run_lock(settings.state_dir):
-        store = state.open_store(settings.state_dir, time.time())
+        store = state.open_store(settings.state_dir)
         try:
+            store.keep_copy(time.time())
             yield store
         finally:
             store.close()
@@ -242,7 +227,7 @@ def probe_api(settings: Settings, clock: Clock) -> ApiFacts:
     from openphone_sync.openphone.retry import Caller, RetryRules  # noqa: PLC0415
 
     if not settings.api_key:
-        raise ConfigurationError("OPENPHONE_API_KEY is not set; make a key in the app under Settings, API")
+        raise ConfigurationError(describe_missing(API))
     with TemporaryDirectory() as folder, ExitStack() as stack:
         try:
             pacer = _make_pacer(settings, clock)
@@ -255,7 +240,7 @@ def probe_api(settings: Settings, clock: Clock) -> ApiFacts:
             )
         )
         rules = RetryRules(min(1, settings.retry_attempts), settings.retry_delay_ms / 1000)
-        caller = Caller(client, pacer, rules, stopping=lambda: False, warn=lambda _: None)
+        caller = Caller(client, pacer, rules, clock, stopping=lambda: False, warn=lambda _: None)
         return probe_workspace(client, caller, clock)
 
 
@@ -264,9 +249,7 @@ def probe_database(settings: Settings) -> DatabaseFacts:
     from openphone_sync.postgres.inspecting import inspect_connection  # noqa: PLC0415
 
     if not settings.database_url:
-        raise ConfigurationError(
-            "DATABASE_URL is not set; give a connection string such as postgresql://user:password@host/database"
-        )
+        raise ConfigurationError(describe_missing(DATABASE))
     return inspect_connection(settings.database_url)
 
 

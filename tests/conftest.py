@@ -42,9 +42,9 @@ def dsn(postgres: EmbeddedPostgres) -> Iterator[str]:
 
 
 @pytest.fixture
-def sandbox() -> Iterator[SandboxServer]:
-    """An OpenPhone at 500 requests a second, without contacts."""
-    with SandboxServer(SandboxOptions(rate_limit=FAST)) as server:
+def sandbox(request: pytest.FixtureRequest) -> Iterator[SandboxServer]:
+    """An OpenPhone at 500 requests a second, without contacts; an indirect parameter names other options."""
+    with SandboxServer(SandboxOptions(**{"rate_limit": FAST, **getattr(request, "param", {})})) as server:
         yield server
 
 

@@ -10,7 +10,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ JAMES: Mapping[str, Any] = {
     "relationship_1": "Brother",
     "contact_1_phone": "310-555-0188",
 }
+JAMES_ALONE: Mapping[str, Any] = {**JAMES, "contact_1": None, "relationship_1": None, "contact_1_phone": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,23 @@ class Office:
     def open_state(self) -> sqlite3.Connection:
         """The state file, for a test that looks at it or ages it."""
         return sqlite3.connect(self.state_dir / "state.db")
+
+
+def make_many(office: Office, count: int) -> None:
+    """A table of so many persons with ids from 1: no two of the first 676 share name or phone."""
+    office.sql("CREATE TABLE clients (id int PRIMARY KEY, client_name text, phone text, county text)")
+    office.sql(
+        "INSERT INTO clients SELECT n, 'Person ' || chr(65 + n %% 26) || chr(97 + n / 26 %% 26) || 'son', "
+        f"'213-555-' || lpad(n::text, 4, '0'), 'LA' FROM generate_series(1, {count}) AS n"
+    )
+
+
+def wait_until(true: Callable[[], bool], limit_s: float = 60) -> None:
+    """Wait for what another process or thread does; AssertionError where it does not come, and something hangs."""
+    deadline = time.monotonic() + limit_s
+    while not true():
+        assert time.monotonic() < deadline, "what was waited for did not come"
+        time.sleep(0.01)
 
 
 def phones(contact: Any) -> dict[str, str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from openphone_sync.cli.options import Command, read_globals, read_settings
+from openphone_sync.cli.options import Command, JsonOption, read_globals, read_settings
 
 if TYPE_CHECKING:
     from openphone_sync.config import Settings
@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 def check_command(
     context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Check all a run needs, and say how to mend it.
 
@@ -59,23 +59,15 @@ def _make_probes(settings: Settings) -> Probes:
 def _check_machine(settings: Settings) -> Iterable[Check]:
     from datetime import UTC, datetime  # noqa: PLC0415
 
-    from openphone_sync.crontab import Crontab, InstalledLine, find_entry, make_marks  # noqa: PLC0415
-    from openphone_sync.errors import ConfigurationError  # noqa: PLC0415
-    from openphone_sync.wiring import is_locked  # noqa: PLC0415
+    from openphone_sync.crontab import read_line  # noqa: PLC0415
+    from openphone_sync.locking import is_locked  # noqa: PLC0415
     from openphone_sync.workflows.machine import check_machine  # noqa: PLC0415
     from openphone_sync.workflows.schedule import find_missing  # noqa: PLC0415
-
-    def read_line() -> InstalledLine | None:
-        crontab = Crontab(os.environ, settings.state_dir, datetime.now(UTC))
-        try:
-            return find_entry(crontab.read(), make_marks(settings.state_dir))
-        except ConfigurationError:
-            return None
 
     return check_machine(
         settings,
         os.environ,
-        read_line,
+        lambda: read_line(os.environ, settings.state_dir, datetime.now(UTC)),
         lambda line: find_missing(line, os.environ),
         is_locked=is_locked(settings.state_dir),
     )

@@ -9,27 +9,26 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
 from openphone_sync.config import default_state_dir
-from openphone_sync.errors import RunError
-from openphone_sync.logs import find_redactor, start_logging
+from openphone_sync.errors import BUG, RunError
+from openphone_sync.logs import find_log_file, find_redactor, start_logging
 
 UNWRITABLE = 2
 _FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EIO})
-"""What a write to stdout fails with where its place is full or gone; every other file's errors are worded where it is
-written."""
-BUG = 70  # EX_SOFTWARE of sysexits.h
+"""What a write fails with where its place is full or gone. Other files' errors are worded where they are written."""
 BROKEN_PIPE = 141  # what a shell shows for a program that SIGPIPE ended
 
 
 def leave_by(run: Callable[[], object], arguments: Sequence[str] = ()) -> int:
     """Run the command line and return its exit code; no traceback ever reaches the user.
 
-    With ``--json`` among the arguments, an error is a JSON document on stdout too, unless a stream has begun there.
+    With ``--json`` among the arguments, an error is a JSON document on stdout too.
     """
-    signal.signal(signal.SIGINT, _leave_interrupted)
+    signal.signal(signal.SIGINT, leave_interrupted)
     return _flush(_leave_by(run, arguments))
 
 
@@ -39,10 +38,8 @@ def _leave_by(run: Callable[[], object], arguments: Sequence[str]) -> int:
     except SystemExit as leaving:  # usage errors and exit codes of commands
         return leaving.code if isinstance(leaving.code, int) else 0
     except RunError as error:
-        if find_redactor() is not None:
-            logging.getLogger(__name__).warning("%s", error)
-        say(str(error))
-        if "--json" in arguments and "export-conversations" not in arguments:
+        tell(error)
+        if "--json" in arguments:
             _print_error(error)
         return error.exit_code
     except OSError as error:
@@ -53,27 +50,44 @@ def _leave_by(run: Callable[[], object], arguments: Sequence[str]) -> int:
 
 
 def _report_output(error: OSError) -> int:
-    """Stdout could not be written: its reader has left, or its place is full. Anything else is a bug."""
+    """Stdout could not be written: its reader has left, or its place is full. Anything but a full place is a bug."""
     if isinstance(error, BrokenPipeError):
         _close_stdout()
         return BROKEN_PIPE
     if error.errno not in _FULL:
         return _report_bug(error)
-    _close_stdout()
-    say(f"stdout cannot be written ({error.strerror})")
+    if _stdout_fails():
+        _close_stdout()
+        say(f"stdout cannot be written ({error.strerror}); free space where it goes")
+    else:
+        say(f"a file cannot be written ({error.strerror}); free space where the state folder is")
     return UNWRITABLE
 
 
+def _stdout_fails() -> bool:
+    """What a write to stdout could not get rid of is still held, and fails again."""
+    try:
+        if sys.stdout is not None:  # closed from the start
+            sys.stdout.flush()
+    except OSError:
+        return True
+    return False
+
+
 def _report_bug(error: Exception) -> int:
-    _log_bug(error)
-    say(f"this is a bug in openphone-sync ({_place(error)}); the log in the state folder has the details")
+    path = _log_bug(error)
+    say(
+        f"this is a bug in openphone-sync ({_place(error)}); "
+        + (f"look into {path}, and report it" if path else "set OPENPHONE_ENABLE_LOGGING=true, try again and report it")
+    )
     return BUG
 
 
 def _flush(code: int) -> int:
     """What Python still holds for stdout goes out here: at exit it would complain in its own words and with 120."""
     try:
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed from the start
+            sys.stdout.flush()
     except OSError as error:
         failed = code or _report_output(error)
         _close_stdout()
@@ -83,30 +97,43 @@ def _flush(code: int) -> int:
 
 def _print_error(error: RunError) -> None:
     """So that a script that reads stdout finds a document in every case."""
-    import json  # noqa: PLC0415
+    from openphone_sync.metrics import SCHEMA_VERSION, to_json  # noqa: PLC0415
 
     redactor = find_redactor()
     message = redactor.hide_secrets(str(error)) if redactor else str(error)
-    document = {"schemaVersion": 1, "status": "failed", "exitCode": error.exit_code, "message": message}
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+    document = {"schemaVersion": SCHEMA_VERSION, "status": "failed", "exitCode": error.exit_code, "message": message}
+    sys.stdout.write(to_json(document))
 
 
-def _leave_interrupted(number: int, _: FrameType | None) -> None:
-    """Outside a run there is nothing to finish."""
+def leave_interrupted(number: int, _: FrameType | None) -> None:
+    """Where there is nothing to finish: unwinds the stack, so that servers and folders go."""
     raise SystemExit(128 + number)
+
+
+def tell(error: RunError) -> None:
+    """What ends the command, for the log where there is one, and for the operator."""
+    if find_redactor() is not None:
+        logging.getLogger(__name__).warning("%s", error)
+    say(str(error))
 
 
 def say(message: str) -> None:
     """One line to the operator, on stderr; without secrets, whoever worded it."""
     redactor = find_redactor()
-    sys.stderr.write(f"openphone-sync: {redactor.hide_secrets(message) if redactor else message}\n")
+    line = f"openphone-sync: {redactor.hide_secrets(message) if redactor else message}\n"
+    with suppress(OSError, AttributeError):  # nobody listens, or stderr is closed: the exit code still tells
+        try:
+            sys.stderr.write(line)
+        except RuntimeError:  # a signal came in the middle of a write, which Python does not begin again
+            os.write(2, line.encode())
 
 
-def _log_bug(error: Exception) -> None:
-    """The traceback goes to the log, also where the error came before the settings were read."""
+def _log_bug(error: Exception) -> Path | None:
+    """The traceback goes to the log, also where the error came before the settings were read; where that log is."""
     if find_redactor() is None:
-        start_logging(Path(default_state_dir(os.environ)))
+        start_logging(Path(os.environ.get("OPENPHONE_STATE_DIR") or default_state_dir(os.environ)))
     logging.getLogger(__name__).critical("bug", exc_info=error)
+    return find_log_file()
 
 
 def _place(error: Exception) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from openphone_sync.cli.options import Command, read_globals, read_settings
+from openphone_sync.cli.options import Command, JsonOption, read_globals, read_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -18,7 +18,7 @@ def explain_command(
     context: typer.Context,
     client_id: Annotated[str | None, typer.Argument(metavar="CLIENT_ID", help="Id of a client in the source.")] = None,
     phone: Annotated[str | None, typer.Option("--phone", help="A number of one of its contacts.", metavar="N")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Explain one client: mapping, evidence, writes.
 
@@ -32,10 +32,10 @@ def explain_command(
     from openphone_sync.workflows.parts import SyncOptions  # noqa: PLC0415
 
     if (client_id is None) is (phone is None):
-        raise typer.BadParameter("give the id of one client, or --phone")
+        raise typer.BadParameter("CLIENT_ID or --phone is needed, and not both; give one of them")
     settings = read_settings(context, require=("OPENPHONE_API_KEY", "DATABASE_URL"))
     with running(settings, None, read_globals(context), "explain", SyncOptions(), looking=True) as (parts, _):
-        document = explain(client_id or find_client(phone or "", parts), parts)
+        document = explain(client_id if client_id is not None else find_client(phone or "", parts), parts)
     if as_json:
         print_json(document)
     else:
@@ -48,10 +48,10 @@ def _print(document: dict[str, Any]) -> None:
     for note in document["notes"]:
         typer.echo(f"  {note}")
     for contact in document["contacts"]:
-        _print_contact(contact)
+        _print_contact(contact, document["customFieldNames"])
 
 
-def _print_contact(contact: dict[str, Any]) -> None:
+def _print_contact(contact: dict[str, Any], names: dict[str, str]) -> None:
     standing = contact["standing"] or "not looked at yet"
     reason = f": {contact['reason']}" if contact["reason"] else ""
     typer.echo(f"\n{contact['externalId']}  {standing}{reason}")
@@ -60,7 +60,7 @@ def _print_contact(contact: dict[str, Any]) -> None:
             typer.echo(f"  cannot be made: {words}")
     if contact["contactId"]:
         typer.echo(f"  OpenPhone contact {contact['contactId']}")
-    _print_wanted(contact["wanted"])
+    _print_wanted(contact["wanted"], names)
     for one in contact["candidates"]:
         typer.echo(f"  could be {one['subject']}: {one['words']} ({one['score']:.2f})")
     for one in contact["decisions"]:
@@ -70,7 +70,7 @@ def _print_contact(contact: dict[str, Any]) -> None:
         typer.echo(f"  {one['at']}  {one['action']} {one['result'] or 'open'}{answer}")
 
 
-def _print_wanted(wanted: dict[str, Any] | None) -> None:
+def _print_wanted(wanted: dict[str, Any] | None, names: dict[str, str]) -> None:
     if wanted is None:
         return
     typer.echo(f"  maps to {wanted['firstName']}, {wanted['company']}, {wanted['role']}")
@@ -78,4 +78,4 @@ def _print_wanted(wanted: dict[str, Any] | None) -> None:
         typer.echo(f"    {item['label']}: {item['value']}")
     for key, value in wanted["customFields"].items():
         if value is not None:
-            typer.echo(f"    {key}: {value}")
+            typer.echo(f"    {names.get(key, key)}: {value}")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from openphone_sync.cli.options import Command, read_globals, read_settings
+from openphone_sync.cli.options import Command, JsonOption, read_globals, read_settings, refuse_empty
 from openphone_sync.exporting import Compression, Format, default_name, guess_compression, guess_format
 
 if TYPE_CHECKING:
@@ -16,15 +15,19 @@ if TYPE_CHECKING:
 
     from openphone_sync.config import Settings
     from openphone_sync.conversations import Selection
-    from openphone_sync.errors import RunError
     from openphone_sync.workflows.export import ExportOptions
 
 NOT_AVAILABLE = "N/A"
 
 TableOption = Annotated[
-    str, typer.Option("--table", help="The table or view to read (openphone_conversations).", metavar="[SCHEMA.]TABLE")
+    str | None,
+    typer.Option(
+        "--table",
+        help="The table or view to read (openphone_conversations).",
+        metavar="[SCHEMA.]TABLE",
+        callback=refuse_empty,
+    ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -36,8 +39,9 @@ def register(app: typer.Typer) -> None:
 def export_command(
     context: typer.Context,
     output: Annotated[
-        str, typer.Option("--output", "-o", help="File, or - for stdout.", metavar="PATH", show_default=False)
-    ] = "",
+        str | None,
+        typer.Option("--output", "-o", help="File, or - for stdout.", metavar="PATH", callback=refuse_empty),
+    ] = None,
     form: Annotated[
         Format | None, typer.Option("--format", help="Form of the export; by default as the file's name says, or json.")
     ] = None,
@@ -45,17 +49,30 @@ def export_command(
         Compression | None, typer.Option("--compress", help="By default gzip for a name that ends in .gz.")
     ] = None,
     since: Annotated[
-        str, typer.Option("--since", help="From this date or time on (UTC unless it has a zone).", metavar="TIME")
-    ] = "",
-    until: Annotated[str, typer.Option("--until", help="Before this date or time.", metavar="TIME")] = "",
+        str | None,
+        typer.Option(
+            "--since",
+            help="From this date or time on (UTC unless it has a zone).",
+            metavar="TIME",
+            callback=refuse_empty,
+        ),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option("--until", help="Before this date or time.", metavar="TIME", callback=refuse_empty),
+    ] = None,
     phone_number: Annotated[
-        str, typer.Option("--phone-number", help="Only with this number, in any spelling.", metavar="PHONE")
-    ] = "",
+        str | None,
+        typer.Option(
+            "--phone-number", help="Only with this number, in any spelling.", metavar="PHONE", callback=refuse_empty
+        ),
+    ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many, newest.", metavar="N")] = None,
-    table: TableOption = "",
+    table: TableOption = None,
     columns: Annotated[
-        str, typer.Option("--columns", help="Only these columns, in this order.", metavar="A,B,...")
-    ] = "",
+        str | None,
+        typer.Option("--columns", help="Only these columns, in this order.", metavar="A,B,...", callback=refuse_empty),
+    ] = None,
     csv_raw: Annotated[
         bool, typer.Option("--csv-raw", help="Leave cells as they are, also those that a spreadsheet would run.")
     ] = False,
@@ -67,48 +84,48 @@ def export_command(
     """
     from openphone_sync.workflows.export import ExportOptions  # noqa: PLC0415
 
+    form, compression = form or guess_format(output or ""), compression or guess_compression(output or "")
+    _check_stdout(output, compression, as_json)
     given = read_globals(context)
     settings = read_settings(context, require=("DATABASE_URL",))
-    selection = _make_selection(settings, since, until, phone_number, limit, columns)
-    watched = sys.stderr.isatty() and output != "-" and not given.quiet
-    form, compression = form or guess_format(output), compression or guess_compression(output)
     options = ExportOptions(
-        selection=selection,
+        selection=_make_selection(settings, since, until, phone_number, limit, columns),
         output=output or default_name(_today(), form, compression),
         form=form,
         compression=compression,
         csv_raw=csv_raw,
-        counting=watched,
+        counting=sys.stderr.isatty() and output != "-" and not given.quiet,
     )
-    _check_stdout(options, as_json)
-    _export(options, settings, table, as_json=as_json, quiet=given.quiet)
+    _export(options, settings, table or "", as_json=as_json, quiet=given.quiet)
 
 
-def stats_command(context: typer.Context, table: TableOption = "", as_json: JsonOption = False) -> None:
+def stats_command(context: typer.Context, table: TableOption = None, as_json: JsonOption = False) -> None:
     """Count the stored conversations.
 
     Example: openphone-sync stats --json | jq .totalConversations
     """
+    from openphone_sync.cli.door import tell  # noqa: PLC0415
     from openphone_sync.cli.interrupting import end_at_signals  # noqa: PLC0415
     from openphone_sync.errors import ConfigurationError, UnreachableError  # noqa: PLC0415
     from openphone_sync.wiring import open_conversations  # noqa: PLC0415
-    from openphone_sync.workflows.export import make_stats  # noqa: PLC0415
+    from openphone_sync.workflows.export import make_failed_stats, make_stats  # noqa: PLC0415
 
     try:
         settings = read_settings(context, require=("DATABASE_URL",))
         _load_database()
-        with end_at_signals(), open_conversations(settings, table) as source:
+        with end_at_signals(), open_conversations(settings, table or "") as source:
             document = make_stats(source.read_counts())
     except (ConfigurationError, UnreachableError) as error:
-        _print_failed_stats(error, as_json=as_json)
-        raise
+        _print_stats(make_failed_stats(error), as_json=as_json)
+        tell(error)
+        raise typer.Exit(error.exit_code) from None
     _print_stats(document, as_json=as_json)
 
 
 def _export(options: ExportOptions, settings: Settings, table: str, *, as_json: bool, quiet: bool) -> None:
     from openphone_sync.cli.door import say  # noqa: PLC0415
     from openphone_sync.cli.interrupting import end_at_signals  # noqa: PLC0415
-    from openphone_sync.cli.progress import make_progress  # noqa: PLC0415
+    from openphone_sync.cli.progress import show_progress  # noqa: PLC0415
     from openphone_sync.cli.render import print_json  # noqa: PLC0415
     from openphone_sync.wiring import SystemClock, open_conversations  # noqa: PLC0415
     from openphone_sync.workflows.export import STDOUT, export, format_size, make_export_report  # noqa: PLC0415
@@ -117,11 +134,8 @@ def _export(options: ExportOptions, settings: Settings, table: str, *, as_json: 
     for warning in () if quiet else settings.warnings:
         say(warning)
     silent = quiet or options.output == STDOUT  # what reads the rows may write to the same terminal
-    try:
-        with end_at_signals() as shield, make_progress(quiet=silent) as progress:
-            exported = export(options, lambda: open_conversations(settings, table), progress, SystemClock(), shield)
-    except BrokenPipeError:
-        _leave_closed_pipe()
+    with end_at_signals() as shield, show_progress(quiet=silent) as progress:
+        exported = export(options, lambda: open_conversations(settings, table), progress, SystemClock(), shield)
     if as_json:
         print_json(make_export_report(options, exported))
     elif options.output != STDOUT and not quiet:
@@ -135,32 +149,29 @@ def _load_database() -> None:
     import openphone_sync.postgres  # noqa: F401, PLC0415
 
 
-def _leave_closed_pipe() -> NoReturn:
-    """Quietly, as other programs do. Typer would end with 1, which means failed contacts here."""
-    from openphone_sync.cli.door import BROKEN_PIPE  # noqa: PLC0415
-
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered must not fail at exit
-    raise typer.Exit(BROKEN_PIPE)
-
-
 def _make_selection(
-    settings: Settings, since: str, until: str, phone_number: str, limit: int | None, columns: str
+    settings: Settings,
+    since: str | None,
+    until: str | None,
+    phone_number: str | None,
+    limit: int | None,
+    columns: str | None,
 ) -> Selection:
     from openphone_sync.conversations import Selection  # noqa: PLC0415
 
     start, end = _parse_time(since, "--since"), _parse_time(until, "--until")
     if start is not None and end is not None and start >= end:
-        raise typer.BadParameter("is not after --since: no conversation can lie between them", param_hint="--until")
+        raise typer.BadParameter(f"{until!r} is not after --since; give a later time", param_hint="--until")
     return Selection(
         since=start,
         until=end,
         phone=_parse_phone(phone_number, settings.region) if phone_number else "",
         limit=limit,
-        columns=_parse_columns(columns),
+        columns=_parse_columns(columns) if columns else (),
     )
 
 
-def _parse_time(text: str, option: str) -> datetime | None:
+def _parse_time(text: str | None, option: str) -> datetime | None:
     from openphone_sync.conversations import parse_moment  # noqa: PLC0415
 
     moment = parse_moment(text) if text else None
@@ -178,7 +189,7 @@ def _parse_phone(text: str, region: str) -> str:
     found = parse_phones(text, region)
     if len(found.phones) != 1 or found.unusable:
         raise typer.BadParameter(
-            "give one whole phone number with its area code, such as +12135550134 or (213) 555-0134",
+            "it is not one whole phone number; give one with its area code, such as +12135550134 or (213) 555-0134",
             param_hint="--phone-number",
         )
     return found.phones[0].e164
@@ -188,18 +199,21 @@ def _parse_columns(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     twice = [name for name in names if names.count(name) > 1]
     if twice:
-        raise typer.BadParameter(f"{twice[0]} is named twice", param_hint="--columns")
-    if text and not names:
-        raise typer.BadParameter("give names of columns, separated by commas", param_hint="--columns")
+        raise typer.BadParameter(f"{twice[0]} is named twice; name it once", param_hint="--columns")
+    if not names:
+        raise typer.BadParameter("it names no column; give names, separated by commas", param_hint="--columns")
     return names
 
 
-def _check_stdout(options: ExportOptions, as_json: bool) -> None:
-    if options.output != "-":
+def _check_stdout(output: str | None, compression: Compression, as_json: bool) -> None:
+    if output != "-":
         return
     if as_json:
-        raise typer.BadParameter("stdout takes either the export (--output -) or this document", param_hint="--json")
-    if options.compression is Compression.GZIP and sys.stdout is not None and sys.stdout.isatty():
+        raise typer.BadParameter(
+            "stdout takes the export (--output -) or this document, not both; leave one of them out",
+            param_hint="--json",
+        )
+    if compression is Compression.GZIP and sys.stdout is not None and sys.stdout.isatty():
         raise typer.BadParameter("gzip is not for a terminal; redirect stdout, or name a file", param_hint="--compress")
 
 
@@ -210,25 +224,16 @@ def _today() -> Any:
 
 
 def _print_stats(document: dict[str, Any], *, as_json: bool) -> None:
-    from openphone_sync.cli.render import make_table, print_json  # noqa: PLC0415
+    from openphone_sync.cli.render import make_table, print_json, print_table  # noqa: PLC0415
 
     if as_json:
         print_json(document)
         return
-    from rich.console import Console  # noqa: PLC0415
-
-    console = Console(soft_wrap=not sys.stdout.isatty())
-    console.print(make_table(("conversations", ""), _summary_rows(document)))
+    print_table(make_table(("conversations", ""), _summary_rows(document)))
     if document["perMonth"]:
         months = [(entry["month"], f"{entry['count']:,}") for entry in document["perMonth"]]
         undated = [("without date", f"{document['withoutDate']:,}")] if document["withoutDate"] else []
-        console.print(make_table(("month", "conversations"), [*months, *undated]))
-
-
-def _print_failed_stats(error: RunError, *, as_json: bool) -> None:
-    from openphone_sync.workflows.export import make_failed_stats  # noqa: PLC0415
-
-    _print_stats(make_failed_stats(error), as_json=as_json)
+        print_table(make_table(("month", "conversations"), [*months, *undated]))
 
 
 def _summary_rows(document: dict[str, Any]) -> list[tuple[str, str]]:

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from openphone_sync.cli.signals import list_heeded
 from openphone_sync.errors import InterruptedRunError
-
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupting:
@@ -55,14 +54,13 @@ class Interrupting:
 
 @contextmanager
 def end_at_signals() -> Iterator[Interrupting]:
-    """Until the block ends, SIGINT, SIGTERM and SIGHUP raise `InterruptedRunError`, unless they are ignored (nohup).
+    """Until the block ends, every heeded signal raises `InterruptedRunError`.
 
     After work that was finished they are ignored for good: the process is about to end, and its exit code must not say
     that nothing was done.
     """
     interrupting = Interrupting()
-    heeded = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, interrupting.handle) for number in heeded}
+    before = {number: signal.signal(number, interrupting.handle) for number in list_heeded()}
     try:
         yield interrupting
     finally:

@@ -6,13 +6,16 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from openphone_sync.config import Settings, load_settings
+from openphone_sync.cli.door import BROKEN_PIPE
+from openphone_sync.config import Settings, expand_home, load_settings
 from openphone_sync.logs import list_secrets, start_logging
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 LOG_FORMATS = ("text", "json")
 _KEY = "openphone_sync.globals"
@@ -35,6 +38,13 @@ class Group(TyperGroup):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.params += _global_options()
+
+    def invoke(self, ctx: Any) -> Any:
+        """As ever, but for a reader of stdout that leaves: typer would end with 1, which means failed contacts here."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise SystemExit(BROKEN_PIPE) from None
 
 
 class Command(TyperCommand):
@@ -64,6 +74,13 @@ def read_settings(context: typer.Context, require: Iterable[str] = ()) -> Settin
     return settings
 
 
+def refuse_empty(text: str | None) -> str | None:
+    """Callback of an option: a script whose variable is not set must not get everything."""
+    if text is not None and not text.strip():
+        raise typer.BadParameter("it is empty; give a value, or leave the option out")
+    return text
+
+
 def _global_options() -> list[TyperOption]:
     return [
         _option("--env-file", _path, metavar="PATH", help="Settings file, read before .env."),
@@ -85,7 +102,8 @@ def _option(name: str, convert: Callable[[Any], Any], *more: str, **arguments: A
 
 
 def _path(text: str) -> Path:
-    return Path(text).expanduser()
+    refuse_empty(text)
+    return expand_home(Path(text))
 
 
 def _log_format(text: str) -> str:

@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+
+from openphone_sync.wiring import NoProgress
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-
-class NoProgress:
-    """`ports.Progress` for cron and pipes."""
-
-    def start(self, what: str, total: int | None) -> None:
-        """Say nothing."""
-
-    def advance(self, count: int = 1) -> None:
-        """Say nothing."""
-
-    def note(self, text: str) -> None:
-        """Say nothing."""
-
-    def finish(self) -> None:
-        """Say nothing."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        del kind, error, trace
+    from openphone_sync.ports import NotedProgress
 
 
 class BarProgress:
@@ -100,6 +82,11 @@ class BarProgress:
         self._progress.stop()
 
 
-def make_progress(*, quiet: bool) -> NoProgress | BarProgress:
+@contextmanager
+def show_progress(*, quiet: bool) -> Iterator[NotedProgress]:
     """A bar where somebody is looking."""
-    return NoProgress() if quiet or not sys.stderr.isatty() else BarProgress()
+    if quiet or not sys.stderr.isatty():
+        yield NoProgress()
+    else:
+        with BarProgress() as bar:
+            yield bar

@@ -74,16 +74,22 @@ def make_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Any:
 def _console() -> Console:
     from rich.console import Console  # noqa: PLC0415
 
-    return Console(soft_wrap=not sys.stdout.isatty())
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            """For the door; rich itself would end with 1, which means failed contacts here."""
+            raise BrokenPipeError
+
+    return Plain(soft_wrap=not sys.stdout.isatty())
 
 
 def _headline(document: Mapping[str, Any]) -> str:
-    contacts, clients, requests = document["contacts"], document["clients"], document["requests"]
+    from openphone_sync.alerts import describe_contacts  # noqa: PLC0415
+
+    clients, requests = document["clients"], document["requests"]
     command, mode = document["command"], document["mode"]
     head = f"{command} ({mode}), nothing written" if document["dryRun"] else f"{command} {document['status']} ({mode})"
-    counts = ", ".join(f"{count} {name}" for name, count in contacts.items() if count) or "no contacts"
     return (
-        f"{head}: {counts}\n"
+        f"{head}: {describe_contacts(document['contacts'])}\n"
         f"clients: {clients['read']} read, {clients['changed']} changed, {clients['removed']} removed; "
         f"{requests['total']} requests in {document['durationSeconds']:.1f} s"
     )
@@ -127,7 +133,8 @@ def _change_lines(action: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Field, before and after of each change; a new contact in one line (--json has every field)."""
     after = {change["field"]: _show(change["after"]) for change in action["changes"]}
     if action["action"] == "create":
-        return [("new contact", "", f"{after['firstName']}, {after['phoneNumbers']}")]
+        named = (after.get("firstName"), after.get("phoneNumbers"))  # one made again after its deletion may lack either
+        return [("new contact", "", ", ".join(text for text in named if text))]
     if not action["changes"]:
         return [("", "", action["reason"])]
     return [(change["field"], _show(change["before"]), after[change["field"]]) for change in action["changes"]]

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from openphone_sync.cli.options import Command, Group, read_settings
+from openphone_sync.cli.options import Command, Group, JsonOption, read_settings
 
 if TYPE_CHECKING:
+    from openphone_sync.config import Settings
+    from openphone_sync.model import Decision
     from openphone_sync.workflows.review import Review
 
 
@@ -36,7 +41,6 @@ class TableFormat(StrEnum):
 AllOption = Annotated[bool, typer.Option("--all", help="Every open review that the filters take.")]
 EvidenceOption = Annotated[Evidence | None, typer.Option(help="Only where the best evidence is of this kind.")]
 ScoreOption = Annotated[float, typer.Option(min=0, max=1, help="Only from this score on.", metavar="X")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 FormatOption = Annotated[TableFormat, typer.Option("--format", help="Form of the list.")]
 
 review_app = typer.Typer(cls=Group, invoke_without_command=True, rich_markup_mode=None)
@@ -44,17 +48,20 @@ review_app = typer.Typer(cls=Group, invoke_without_command=True, rich_markup_mod
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    app.add_typer(review_app, name="review", help="Decide the possible duplicates that a run held back.")
+    app.add_typer(review_app, name="review")
     app.command("problems", cls=Command)(problems_command)
 
 
 @review_app.callback()
 def review(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Decide the possible duplicates that a run held back. On a terminal, one by one.
+    """Decide the possible duplicates that a run held back.
+
+    Without a command one by one, on a terminal.
 
     Example: openphone-sync review link client_17 664d0db69fcac7cf2e6ec001
     """
     if context.invoked_subcommand is not None:
+        context.default_map = {context.invoked_subcommand: {"as_json": as_json}}  # --json holds for what follows
         return
     if sys.stdin.isatty() and sys.stdout.isatty() and not as_json:
         _walk_through(context)
@@ -66,6 +73,7 @@ def review(context: typer.Context, as_json: JsonOption = False) -> None:
 def review_list(
     context: typer.Context,
     form: FormatOption = TableFormat.TABLE,
+    _every: AllOption = False,
     evidence: EvidenceOption = None,
     min_score: ScoreOption = 0.0,
     as_json: JsonOption = False,
@@ -146,7 +154,7 @@ def review_apply(
     except (OSError, UnicodeDecodeError):
         raise ConfigurationError(f"{file} cannot be read; give a UTF-8 file of review list --format csv") from None
     with change_state(read_settings(context)) as store:
-        decided = apply_csv(store, text)
+        decided = apply_csv(store, text, time.time())
     _print_decided(decided, as_json=as_json)
 
 
@@ -183,30 +191,40 @@ def _decide(
     evidence: Evidence | None,
     min_score: float,
     as_json: bool,
-    decide: Any,
+    decide: Callable[[Review], list[Decision]],
     *,
     link: bool,
 ) -> None:
     from openphone_sync.wiring import change_state  # noqa: PLC0415
-    from openphone_sync.workflows.review import Filter, decide_all, find_review, save_decision  # noqa: PLC0415
+    from openphone_sync.workflows.review import Filter, decide_all  # noqa: PLC0415
 
     if (review_id is None) is not every:
-        raise typer.BadParameter("give the id of one review, or --all")
-    with change_state(read_settings(context)) as store:
-        if review_id is None:
-            decided = decide_all(store, Filter(evidence and evidence.value, min_score), link=link)
-        else:
-            found = find_review(store, review_id)
-            save_decision(store, found, decide(found))
-            decided = [review_id]
+        raise typer.BadParameter("ID or --all is needed, and not both; give one of them")
+    settings = read_settings(context)
+    if review_id is None:
+        with change_state(settings) as store:
+            decided = decide_all(store, Filter(evidence and evidence.value, min_score), time.time(), link=link)
+    else:
+        _decide_one(settings, review_id, decide)
+        decided = [review_id]
     _print_decided(decided, as_json=as_json)
+
+
+def _decide_one(settings: Settings, review_id: str, decide: Callable[[Review], list[Decision]]) -> None:
+    from openphone_sync.wiring import change_state  # noqa: PLC0415
+    from openphone_sync.workflows.review import find_review, save_decision  # noqa: PLC0415
+
+    with change_state(settings) as store:
+        found = find_review(store, review_id)
+        save_decision(store, found, decide(found), time.time())
 
 
 def _print_decided(decided: list[str], *, as_json: bool) -> None:
     from openphone_sync.cli.render import print_json  # noqa: PLC0415
+    from openphone_sync.metrics import SCHEMA_VERSION  # noqa: PLC0415
 
     if as_json:
-        print_json({"schemaVersion": 1, "decided": decided})
+        print_json({"schemaVersion": SCHEMA_VERSION, "decided": decided})
     else:
         sys.stdout.write(f"{len(decided)} decided; the next sync acts on it\n")
 
@@ -228,33 +246,41 @@ def _print_reviews(reviews: list[Review]) -> None:
 
 
 def _walk_through(context: typer.Context) -> None:
-    """One question for each open review; leaving early keeps what was decided."""
-    from openphone_sync.wiring import change_state  # noqa: PLC0415
-    from openphone_sync.workflows.review import decide_link, decide_separate, read_reviews, save_decision  # noqa: PLC0415
+    """One question for each open review; leaving early keeps what was decided.
 
-    with change_state(read_settings(context)) as store:
+    The lock is held for each decision alone: a prompt that somebody left open must not keep the nightly sync out.
+    """
+    from openphone_sync.wiring import look_at_state  # noqa: PLC0415
+    from openphone_sync.workflows.review import decide_link, decide_separate, read_reviews  # noqa: PLC0415
+
+    settings = read_settings(context)
+    with look_at_state(settings) as store:
         reviews = read_reviews(store)
-        if not reviews:
-            typer.echo("no open reviews")
-        for number, found in enumerate(reviews, start=1):
-            typer.echo(f"\n{number} of {len(reviews)}: {found.review_id} is held: {found.link.reason}")
-            for position, one in enumerate(found.candidates, start=1):
-                typer.echo(f"  {position}  {one.subject}  {one.score:.2f}  {one.words}")
-            answer = _ask(len(found.candidates))
-            if answer == "q":
-                return
-            if answer == "s":
-                save_decision(store, found, decide_separate(found))
-            elif answer.isdigit():
-                save_decision(store, found, decide_link(found, found.candidates[int(answer) - 1].subject))
+    if not reviews:
+        typer.echo("no open reviews")
+    for number, found in enumerate(reviews, start=1):
+        typer.echo(f"\n{number} of {len(reviews)}: {found.review_id} is held: {found.link.reason}")
+        for position, one in enumerate(found.candidates, start=1):
+            typer.echo(f"  {position}  {one.subject}  {one.score:.2f}  {one.words}")
+        answer = _ask(len(found.candidates))
+        if answer == "q":
+            return
+        if answer == "s":
+            _decide_one(settings, found.review_id, decide_separate)
+        elif answer.isdigit():
+            chosen = found.candidates[int(answer) - 1].subject
+            _decide_one(settings, found.review_id, partial(decide_link, candidate=chosen))
 
 
 def _ask(candidates: int) -> str:
-    """A number: it is that candidate; s: it is none of them; Enter: later; q: leave."""
+    """A number: it is that candidate; s: it is none of them; Enter: later; q or Ctrl-D: leave."""
     accepted = {str(number) for number in range(1, candidates + 1)} | {"s", "", "q"}
+    asked = "number = same person, s = separate, Enter = later, q = quit"
     while True:
-        answer = str(
-            typer.prompt("number = same person, s = separate, Enter = later, q = quit", default="", show_default=False)
-        )
-        if answer.strip().lower() in accepted:
-            return answer.strip().lower()
+        try:
+            answer = str(typer.prompt(asked, default="", show_default=False)).strip().lower()
+        except typer.Abort:
+            typer.echo()
+            return "q"
+        if answer in accepted:
+            return answer

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from openphone_sync.alerts import describe_counts
+from openphone_sync.alerts import describe_counts, describe_failures
+from openphone_sync.cli.door import say
 from openphone_sync.cli.options import Globals
-from openphone_sync.cli.progress import make_progress
+from openphone_sync.cli.progress import show_progress
+from openphone_sync.cli.render import print_dry_run, print_report
 from openphone_sync.cli.signals import catch_signals
 from openphone_sync.config import Settings
 from openphone_sync.reports import RunFrame
-from openphone_sync.wiring import SystemClock, make_run_id, open_parts, run_lock
+from openphone_sync.wiring import SystemClock, open_run
 from openphone_sync.workflows.parts import Parts, SyncOptions
 
 
@@ -32,18 +34,25 @@ def running(
     clock = SystemClock()
     if batch_size is not None:
         settings = replace(settings, batch_size=batch_size)
-    with ExitStack() as stack:
-        if not looking:
-            stack.enter_context(run_lock(settings.state_dir))
-        ending = stack.enter_context(catch_signals(clock.wake))
-        progress = make_progress(quiet=given.quiet)
-        stack.enter_context(progress)
-        parts = stack.enter_context(
-            open_parts(settings, clock, progress, looking=looking, signal_number=ending.signal_number)
-        )
-        started_at = clock.now()
-        mode = "full" if options.full else "incremental"
-        yield parts, RunFrame(make_run_id(started_at), command, mode, looking, started_at)
+    with (
+        catch_signals(clock.wake) as ending,
+        show_progress(quiet=given.quiet) as progress,
+        open_run(
+            settings, command, options, clock, progress, looking=looking, signal_number=ending.signal_number
+        ) as run,
+    ):
+        yield run
+
+
+def tell_result(document: Mapping[str, Any], *, as_json: bool, quiet: bool) -> None:
+    """A run's result on stdout and, also where that cannot be written, in one line on stderr what went wrong."""
+    show = print_dry_run if document["dryRun"] else print_report
+    try:
+        show(document, as_json=as_json, quiet=quiet)
+    finally:
+        message = document.get("message") or describe_failures(document)
+        if message:
+            say(str(message))
 
 
 def log_report(document: Mapping[str, Any]) -> None:

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from openphone_sync.cli.options import Command, Group, read_globals, read_settings
+from openphone_sync.cli.options import Command, Group, JsonOption, read_globals, read_settings
 
 if TYPE_CHECKING:
     from openphone_sync.model import JournalEntry
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or latest.")]
 
 runs_app = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None)
@@ -20,7 +19,7 @@ runs_app = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None)
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    app.add_typer(runs_app, name="runs", help="Show earlier runs, and every write of one.")
+    app.add_typer(runs_app, name="runs")
     app.command("rollback", cls=Command)(rollback_command)
 
 
@@ -35,7 +34,7 @@ def runs() -> None:
 @runs_app.command("list", cls=Command)
 def runs_list(
     context: typer.Context,
-    last: Annotated[int, typer.Option(min=1, help="So many of the latest.", metavar="N")] = 20,
+    last: Annotated[int, typer.Option(min=1, max=1_000_000, help="So many of the latest.", metavar="N")] = 20,
     as_json: JsonOption = False,
 ) -> None:
     """Show the latest runs.
@@ -43,7 +42,7 @@ def runs_list(
     Example: openphone-sync runs list --last 5
     """
     from openphone_sync.cli.render import make_table, print_json, print_table  # noqa: PLC0415
-    from openphone_sync.metrics import format_time  # noqa: PLC0415
+    from openphone_sync.metrics import SCHEMA_VERSION, format_time  # noqa: PLC0415
     from openphone_sync.wiring import look_at_state  # noqa: PLC0415
 
     with look_at_state(read_settings(context)) as store:
@@ -59,7 +58,7 @@ def runs_list(
         for one in records
     ]
     if as_json:
-        print_json({"schemaVersion": 1, "runs": found})
+        print_json({"schemaVersion": SCHEMA_VERSION, "runs": found})
         return
     rows = [(str(one["runId"]), str(one["command"]), str(one["status"]), _counts(one["contacts"])) for one in found]
     print_table(make_table(("run", "command", "status", "contacts"), rows))
@@ -72,19 +71,18 @@ def runs_show(context: typer.Context, run: RunArgument, as_json: JsonOption = Fa
     Example: openphone-sync runs show latest --json | jq .writes
     """
     from openphone_sync.cli.render import make_table, print_json, print_table  # noqa: PLC0415
+    from openphone_sync.metrics import SCHEMA_VERSION  # noqa: PLC0415
     from openphone_sync.wiring import look_at_state  # noqa: PLC0415
-    from openphone_sync.workflows.rollback import read_history  # noqa: PLC0415
+    from openphone_sync.workflows.rollback import find_run  # noqa: PLC0415
 
     with look_at_state(read_settings(context)) as store:
-        history = read_history(store, run)
-    report = json.loads(history.record.report) if history.record.report else {}
-    writes = [_write(entry) for entry in history.entries]
+        record = find_run(store, run)
+        writes = [_write(entry) for entry in store.read_journal(record.run_id)]
+    report = json.loads(record.report) if record.report else {}
     if as_json:
-        print_json({**report, "schemaVersion": 1, "runId": history.record.run_id, "writes": writes})
+        print_json({**report, "schemaVersion": SCHEMA_VERSION, "runId": record.run_id, "writes": writes})
         return
-    typer.echo(
-        f"{history.record.run_id} {history.record.command} {history.record.status}: {_counts(report.get('contacts'))}"
-    )
+    typer.echo(f"{record.run_id} {record.command} {record.status}: {_counts(report.get('contacts'))}")
     rows = [
         (
             one["action"],
@@ -114,27 +112,20 @@ def rollback_command(
 
     Example: openphone-sync rollback latest --dry-run
     """
-    from openphone_sync.cli.door import say  # noqa: PLC0415
-    from openphone_sync.cli.render import print_dry_run, print_report  # noqa: PLC0415
-    from openphone_sync.cli.running import running  # noqa: PLC0415
+    from openphone_sync.cli.running import log_report, running, tell_result  # noqa: PLC0415
     from openphone_sync.workflows.parts import SyncOptions  # noqa: PLC0415
-    from openphone_sync.workflows.rollback import decide_rollback, read_history  # noqa: PLC0415
+    from openphone_sync.workflows.rollback import decide_rollback, find_run  # noqa: PLC0415
     from openphone_sync.workflows.sync import carry_out, show  # noqa: PLC0415
 
     given, options = read_globals(context), SyncOptions(force=force)
     settings = read_settings(context, require=("OPENPHONE_API_KEY",))
     with running(settings, None, given, "rollback", options, looking=dry_run) as (parts, frame):
-        history = read_history(parts.store, run)
-        if dry_run:
-            report = show(lambda: decide_rollback(history, parts), options, parts, frame)
-        else:
-            report = carry_out(lambda: decide_rollback(history, parts), options, parts, frame)
-    if dry_run:
-        print_dry_run(report.document, as_json=as_json, quiet=given.quiet)
-    else:
-        print_report(report.document, as_json=as_json, quiet=given.quiet)
-    if report.document.get("message"):
-        say(str(report.document["message"]))
+        record = find_run(parts.store, run)  # before this run is the latest
+        act = show if dry_run else carry_out
+        report = act(lambda _: decide_rollback(record, parts), options, parts, frame)
+    if not dry_run:
+        log_report(report.document)
+    tell_result(report.document, as_json=as_json, quiet=given.quiet)
     raise typer.Exit(report.exit_code)
 
 
@@ -162,4 +153,6 @@ def _fields(write: dict[str, Any]) -> str:
 
 
 def _counts(contacts: dict[str, int] | None) -> str:
-    return ", ".join(f"{count} {name}" for name, count in (contacts or {}).items() if count) or "-"
+    from openphone_sync.alerts import describe_contacts  # noqa: PLC0415
+
+    return describe_contacts(contacts) if contacts else "-"

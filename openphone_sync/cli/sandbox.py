@@ -6,12 +6,13 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
 
+from openphone_sync.cli.door import leave_interrupted
 from openphone_sync.cli.options import Command, read_globals
+from openphone_sync.cli.signals import list_heeded
 
 DEFAULT_PORT = 8787
 
@@ -68,9 +69,11 @@ def sandbox_command(
             variants=make_variants(dict(_pair(text) for text in variant or [])),
             faults=tuple(parse_fault(text) for text in fault or []),
         )
+        ended = _catch_signals()
         with SandboxServer(options) as server:
             _announce(server.base_url, options.key, quiet=read_globals(context).quiet)
-            _wait_for_signal()
+            while not ended.wait(0.5):
+                continue
     except SandboxError as error:
         raise ConfigurationError(str(error)) from None
 
@@ -88,17 +91,12 @@ def demo_command(
     from openphone_sync.sandbox import SandboxError  # noqa: PLC0415
     from openphone_sync.sandbox.demo import run_demo  # noqa: PLC0415
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _leave)
+    for number in list_heeded():
+        signal.signal(number, leave_interrupted)
     try:
         raise typer.Exit(run_demo(clients, sys.stdout))
     except SandboxError as error:
         raise ConfigurationError(str(error)) from None
-
-
-def _leave(number: int, _: FrameType | None) -> None:
-    """Unwinds the stack, so that servers and folders go."""
-    raise SystemExit(128 + number)
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -117,10 +115,9 @@ def _announce(base_url: str, key: str, *, quiet: bool) -> None:
         sys.stdout.flush()
 
 
-def _wait_for_signal() -> None:
-    """Ending by a signal is how a server ends: no error."""
+def _catch_signals() -> threading.Event:
+    """Return what a signal sets from now on: ending by one is how a server ends, no error."""
     ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in list_heeded():
         signal.signal(number, lambda *_: ended.set())
-    while not ended.wait(0.5):
-        continue
+    return ended

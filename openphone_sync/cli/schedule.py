@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from openphone_sync.cli.options import Command, Group, read_settings
+from openphone_sync.cli.options import Command, Group, JsonOption, read_settings
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,18 +16,22 @@ if TYPE_CHECKING:
     from openphone_sync.crontab import Crontab, Job
     from openphone_sync.workflows.schedule import Schedule
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    group = typer.Typer(
-        cls=Group, help="The nightly sync in your crontab.", no_args_is_help=True, rich_markup_mode=None
-    )
+    group = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None)
+    group.callback()(schedule)
     group.command("start", cls=Command)(start_command)
     group.command("stop", cls=Command)(stop_command)
     group.command("show", cls=Command)(show_command)
     app.add_typer(group, name="schedule")
+
+
+def schedule() -> None:
+    """The nightly sync in your crontab.
+
+    Example: openphone-sync schedule start
+    """
 
 
 def start_command(context: typer.Context, as_json: JsonOption = False) -> None:
@@ -38,21 +42,26 @@ def start_command(context: typer.Context, as_json: JsonOption = False) -> None:
     Example: OPENPHONE_SYNC_SCHEDULE="30 1 * * *" openphone-sync schedule start
     """
     from openphone_sync.cli.door import say  # noqa: PLC0415
+    from openphone_sync.cli.render import print_json  # noqa: PLC0415
     from openphone_sync.crontab import NoCrontabError  # noqa: PLC0415
-    from openphone_sync.workflows.schedule import find_missing, start_schedule  # noqa: PLC0415
+    from openphone_sync.workflows.schedule import find_missing, show_schedule, start_schedule  # noqa: PLC0415
 
     _, job, crontab, now = _prepare(context)
     try:
         schedule = start_schedule(job, crontab, now)
     except NoCrontabError as error:
-        say(f"{error}: nothing is scheduled. Give this line to whatever starts jobs here (schedule, then command):")
-        typer.echo(job.line())
+        say(
+            "nothing is scheduled, since this system has no crontab program; "
+            "give this line to whatever starts jobs here (schedule, then command)"
+        )
+        if as_json:
+            print_json(_document(show_schedule(job, crontab, now)))
+        else:
+            typer.echo(job.line())
         raise typer.Exit(error.exit_code) from None
     missing = find_missing(schedule.installed, os.environ) if schedule.installed else ""
     if missing:
-        say(
-            f"scheduled, but cron has none of this shell's variables, so put what is missing into an env file: {missing}"
-        )
+        say(f"scheduled, but cron has none of this shell's variables; put what it lacks into an env file: {missing}")
     _print(schedule, as_json, "scheduled" if schedule.changed else "already scheduled")
 
 
@@ -62,12 +71,13 @@ def stop_command(context: typer.Context, as_json: JsonOption = False) -> None:
     Example: openphone-sync schedule stop
     """
     from openphone_sync.cli.render import print_json  # noqa: PLC0415
+    from openphone_sync.metrics import SCHEMA_VERSION  # noqa: PLC0415
     from openphone_sync.workflows.schedule import stop_schedule  # noqa: PLC0415
 
     settings, _, crontab, _ = _prepare(context)
     changed = stop_schedule(settings.state_dir, crontab)
     if as_json:
-        print_json({"schemaVersion": 1, "isEnabled": False, "changed": changed})
+        print_json({"schemaVersion": SCHEMA_VERSION, "isEnabled": False, "changed": changed})
     else:
         typer.echo("no longer scheduled" if changed else "it was not scheduled")
 
@@ -114,10 +124,10 @@ def _print(schedule: Schedule, as_json: bool, headline: str) -> None:
 
 
 def _document(schedule: Schedule) -> dict[str, object]:
-    from openphone_sync.metrics import format_time  # noqa: PLC0415
+    from openphone_sync.metrics import SCHEMA_VERSION, format_time  # noqa: PLC0415
 
     return {
-        "schemaVersion": 1,
+        "schemaVersion": SCHEMA_VERSION,
         "isEnabled": schedule.installed is not None,
         "hasCrontab": schedule.has_crontab,
         "changed": schedule.changed,

@@ -15,6 +15,11 @@ from openphone_sync.cli.door import say
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+def list_heeded() -> list[signal.Signals]:
+    """Signals that ask to end, except those that this process was started to ignore (nohup)."""
+    return [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+
+
 class Ending:
     """Which signal came, if any."""
 
@@ -28,7 +33,7 @@ class Ending:
 
 @contextmanager
 def catch_signals(wake: Callable[[], None]) -> Iterator[Ending]:
-    """Until the block ends, the first signal asks for an orderly end, and a SIGINT after it ends at once.
+    """Until the block ends, the first heeded signal asks for an orderly end, and a SIGINT after it ends at once.
 
     Ending at once is safe too: what was in flight is in the journal and settled by the next run. Only SIGINT does it,
     since a terminal that closes can send SIGHUP twice.
@@ -40,14 +45,14 @@ def catch_signals(wake: Callable[[], None]) -> Iterator[Ending]:
         if number == signal.SIGHUP:
             _detach(terminals)
         if ending.number and number == signal.SIGINT:
-            say("stopped hard; the next sync settles what was in flight")
+            say("stopped at once; run sync again, which settles what was in flight")
             os._exit(128 + number)
         if not ending.number:
             ending.number = number
-            say("stopping: requests in flight are finished and recorded; Ctrl-C once more to stop at once")
+            say("stopping: requests in flight are finished and recorded; press Ctrl-C once more to stop at once")
             wake()
 
-    before = {number: signal.signal(number, handle) for number in _ENDING}
+    before = {number: signal.signal(number, handle) for number in list_heeded()}
     try:
         yield ending
     finally:

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from openphone_sync.cli.options import Command, read_globals, read_settings
+from openphone_sync.cli.options import Command, JsonOption, read_globals, read_settings
 
 if TYPE_CHECKING:
     from datetime import datetime, tzinfo
 
     from openphone_sync.config import Settings
-    from openphone_sync.crontab import InstalledLine
     from openphone_sync.state import History
 
 RUNS_IN_CHART = 10
@@ -32,9 +31,6 @@ class Format(StrEnum):
     TABLE = "table"
     JSON = "json"
     PROMETHEUS = "prometheus"
-
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -75,7 +71,8 @@ def metrics_command(
     context: typer.Context,
     form: Annotated[Format, typer.Option("--format", help="How to print them.")] = Format.TABLE,
     last: Annotated[
-        int | None, typer.Option("--last", min=1, help="How many of the latest runs to list.", metavar="N")
+        int | None,
+        typer.Option("--last", min=1, max=1_000_000, help="How many of the latest runs to list.", metavar="N"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
@@ -103,29 +100,18 @@ def _open_history(settings: Settings) -> History:
 def _read_status(settings: Settings) -> tuple[History, dict[str, Any], datetime]:
     from datetime import datetime  # noqa: PLC0415
 
-    from openphone_sync.crontab import find_zone  # noqa: PLC0415
-    from openphone_sync.wiring import is_locked  # noqa: PLC0415
+    from openphone_sync.crontab import find_zone, read_line  # noqa: PLC0415
+    from openphone_sync.locking import is_locked  # noqa: PLC0415
     from openphone_sync.workflows.status import Surroundings, make_status  # noqa: PLC0415
 
     now = datetime.now(find_zone(os.environ))
-    around = Surroundings(is_locked(settings.state_dir), _find_line(settings, now), now)
+    around = Surroundings(is_locked(settings.state_dir), read_line(os.environ, settings.state_dir, now), now)
     store = _open_history(settings)
     try:
         return store, make_status(store, around), now
     except BaseException:
         store.close()
         raise
-
-
-def _find_line(settings: Settings, now: datetime) -> InstalledLine | None:
-    """Our line; a crontab that cannot be read counts as none, `schedule show` tells why."""
-    from openphone_sync.crontab import Crontab, find_entry, make_marks  # noqa: PLC0415
-    from openphone_sync.errors import ConfigurationError  # noqa: PLC0415
-
-    try:
-        return find_entry(Crontab(os.environ, settings.state_dir, now).read(), make_marks(settings.state_dir))
-    except ConfigurationError:
-        return None
 
 
 def _parse_age(text: str | None) -> float | None:
@@ -145,7 +131,7 @@ def _judge_age(settings: Settings, status: Mapping[str, Any], limit_s: float, li
     too_old = good is None or good["ageSeconds"] > limit_s
     words = f"the last good sync ended {good['finishedAt']}" if good else "no sync has succeeded yet"
     if too_old:
-        say(f"{words}; the limit is {limit}")
+        say(words + f" (the limit is {limit}); see why with openphone-sync runs list")
     notify_age(settings, too_old=too_old, words=words)
     return TOO_OLD if too_old else 0
 
@@ -183,14 +169,15 @@ def _describe_service(service: Mapping[str, Any]) -> str:
 
 
 def _describe_run(run: Mapping[str, Any] | None, now: datetime) -> str:
+    from openphone_sync.alerts import describe_contacts  # noqa: PLC0415
+
     if run is None:
         return "none yet; openphone-sync sync"
     when = _local(run["finishedAt"] or run["startedAt"], now.tzinfo)
     if not run["contacts"]:
         return f"{run['command']} {run['status']}, begun {when}"
-    counts = ", ".join(f"{count} {name}" for name, count in run["contacts"].items() if count)
     took = _duration(run["durationSeconds"])
-    return f"{run['command']} {run['status']} {when} in {took}\n           {counts or 'no contacts'}"
+    return f"{run['command']} {run['status']} {when} in {took}\n           {describe_contacts(run['contacts'])}"
 
 
 def _duration(seconds: float) -> str:
@@ -285,6 +272,7 @@ def _print_tables(metrics: Mapping[str, Any]) -> None:
 
 
 def _run_row(run: Mapping[str, Any], zone: tzinfo | None) -> tuple[str, ...]:
-    counts = ", ".join(f"{count} {name}" for name, count in run["contacts"].items() if count)
-    when = _local_short(run["startedAt"], zone)
-    return when, f"{run['command']} {run['mode']}", run["status"], _duration(run["durationSeconds"]), counts
+    from openphone_sync.alerts import describe_contacts  # noqa: PLC0415
+
+    when, took = _local_short(run["startedAt"], zone), _duration(run["durationSeconds"])
+    return when, f"{run['command']} {run['mode']}", run["status"], took, describe_contacts(run["contacts"])

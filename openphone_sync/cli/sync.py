@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from openphone_sync.cli.options import Command, read_globals, read_settings
+from openphone_sync.cli.options import Command, JsonOption, read_globals, read_settings
 
 if TYPE_CHECKING:
     from openphone_sync.workflows.parts import SyncOptions
@@ -41,7 +40,6 @@ ContinueOption = Annotated[
     bool, typer.Option("--continue-on-error/--fail-fast", help="Go on with the others when a contact fails, or stop.")
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Go past the safety stop.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -73,7 +71,10 @@ def sync_command(
     """
     options = _make_options(mode, client_type, limit, continue_on_error, force, wait)
     if plan is not None and (dry_run or mode is Mode.FULL or client_type or limit):
-        raise typer.BadParameter("a plan says itself what it covers; leave the other options out", param_hint="--plan")
+        raise typer.BadParameter(
+            "a plan says itself what it covers; leave --dry-run, --mode, --client-type and --limit out",
+            param_hint="--plan",
+        )
     if dry_run:
         raise typer.Exit(_dry_run(context, options, batch_size, as_json))
     raise typer.Exit(_sync(context, options, batch_size, as_json, plan))
@@ -128,10 +129,8 @@ def _make_options(
 def _sync(
     context: typer.Context, options: SyncOptions, batch_size: int | None, as_json: bool, plan: Path | None = None
 ) -> int:
-    from openphone_sync.alerts import describe_failures, watching  # noqa: PLC0415
-    from openphone_sync.cli.door import say  # noqa: PLC0415
-    from openphone_sync.cli.render import print_report  # noqa: PLC0415
-    from openphone_sync.cli.running import log_report, running  # noqa: PLC0415
+    from openphone_sync.alerts import watching  # noqa: PLC0415
+    from openphone_sync.cli.running import log_report, running, tell_result  # noqa: PLC0415
     from openphone_sync.workflows.sync import sync, sync_by_plan  # noqa: PLC0415
 
     given = read_globals(context)
@@ -141,10 +140,7 @@ def _sync(
             report = sync_by_plan(plan, options, parts, frame) if plan else sync(options, parts, frame)
         watch.document, watch.exit_code = report.document, report.exit_code
         log_report(report.document)
-        print_report(report.document, as_json=as_json, quiet=given.quiet)
-        message = report.document.get("message") or describe_failures(report.document)
-        if message:
-            say(str(message))
+    tell_result(report.document, as_json=as_json, quiet=given.quiet)  # a stdout that is gone is no failed run
     return report.exit_code
 
 
@@ -157,22 +153,13 @@ def _dry_run(
     detailed: bool = False,
     out: Path | None = None,
 ) -> int:
-    from openphone_sync.cli.render import print_dry_run  # noqa: PLC0415
-    from openphone_sync.cli.running import running  # noqa: PLC0415
+    from openphone_sync.cli.running import running, tell_result  # noqa: PLC0415
     from openphone_sync.workflows.sync import dry_run  # noqa: PLC0415
 
     given = read_globals(context)
     settings = read_settings(context, require=("OPENPHONE_API_KEY", "DATABASE_URL"))
     with running(settings, batch_size, given, "dry-run", options, looking=True) as (parts, frame):
         report = dry_run(options, parts, frame, out)
-    print_dry_run(report.document, as_json=as_json, quiet=given.quiet)
-    _say_message(report.document)
+    tell_result(report.document, as_json=as_json, quiet=given.quiet)
     pending = any(action["changes"] or action["action"] == "delete" for action in report.document["actions"])
     return CHANGES_PENDING if detailed and pending and not report.exit_code else report.exit_code
-
-
-def _say_message(document: Mapping[str, Any]) -> None:
-    from openphone_sync.cli.door import say  # noqa: PLC0415
-
-    if document.get("message"):
-        say(str(document["message"]))

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from openphone_sync.errors import AnswerLostError, ContactError, ContactGoneError, UnreachableError
+from openphone_sync.errors import AnswerLostError, ContactGoneError, UnreachableError
 from openphone_sync.model import ContactDraft, FieldDefinition, RemoteContact
 from openphone_sync.openphone.pacing import Pacer
 from openphone_sync.openphone.retry import Caller, RetryRules
@@ -54,7 +54,7 @@ class OpenPhone:
         warn: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._client = client
-        self._caller = Caller(client, pacer, rules, stopping=stopping, warn=warn)
+        self._caller = Caller(client, pacer, rules, clock, stopping=stopping, warn=warn)
         self._clock = clock
         self._keys: Mapping[str, str] | None = None
 
@@ -68,12 +68,12 @@ class OpenPhone:
 
     def read_identity(self) -> frozenset[str]:
         """Ids of the workspace's phone numbers."""
-        numbers = self._read_list("/phone-numbers")
+        numbers = self._caller.read_list("/phone-numbers")
         return frozenset(str(one["id"]) for one in numbers if one.get("id"))
 
     def read_field_definitions(self) -> tuple[FieldDefinition, ...]:
         """Custom fields as staff defined them."""
-        found = (parse_definition(one) for one in self._read_list("/contact-custom-fields"))
+        found = (parse_definition(one) for one in self._caller.read_list("/contact-custom-fields"))
         definitions = tuple(one for one in found if one is not None)
         self._keys = find_keys(definitions)
         return definitions
@@ -129,7 +129,7 @@ class OpenPhone:
         tokens: set[str] = set()
         while True:
             params = [("maxResults", str(PAGE_SIZE))] + ([("pageToken", token)] if token else [])
-            answer = self._read("/contacts", params)
+            answer = self._caller.read("/contacts", params)
             yield self._parse_page(answer)
             token = answer.get("nextPageToken")
             # The end is null, absent, empty, or (before December 2024) a token that was there already.
@@ -137,23 +137,12 @@ class OpenPhone:
                 return
             tokens.add(token)
 
-    def _read_list(self, path: str) -> list[Mapping[str, Any]]:
-        data = self._read(path, []).get("data")
-        return [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []
-
-    def _read(self, path: str, params: Sequence[tuple[str, str]]) -> dict[str, Any]:
-        """A read that the whole run depends on: its failure ends the run."""
-        try:
-            return self._caller.call("GET", path, params=params)
-        except ContactError as error:
-            raise UnreachableError(
-                f"OpenPhone cannot be read: {error.message}; check OPENPHONE_BASE_URL, or try later"
-            ) from error
-
     def _parse_page(self, answer: Mapping[str, Any]) -> list[RemoteContact]:
         data = answer.get("data")
         if not isinstance(data, list):
-            raise UnreachableError("OpenPhone answered a list of contacts without data; check OPENPHONE_BASE_URL")
+            raise UnreachableError(
+                "OpenPhone answered a list of contacts without data; check OPENPHONE_BASE_URL, or try later"
+            )
         read_at_s = self._clock.monotonic() - LIST_AGE_S
         whole = [one for one in data if isinstance(one, dict) and isinstance(one.get("id"), str) and one["id"]]
         return [parse_contact(one, read_at_s, self._find_key) for one in whole]

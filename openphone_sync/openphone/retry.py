@@ -2,12 +2,14 @@
 
 Retried: 429, 5xx, transport errors and 2xx answers that are no JSON, with exponential backoff and jitter. Never
 retried: 400, 401, 402, 403, 404, 409, and a POST whose answer was lost, since nobody knows whether it was stored.
+All waiting is done on the clock that is given, so that a signal ends it.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import json
+import random
 import re
 import threading
 from collections import Counter
@@ -17,7 +19,6 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
-import stamina
 
 from openphone_sync.errors import (
     AnswerLostError,
@@ -30,6 +31,7 @@ from openphone_sync.errors import (
     UnreachableError,
 )
 from openphone_sync.openphone.pacing import Pacer
+from openphone_sync.ports import Clock
 
 FAILURES_IN_A_ROW = 10
 """Requests given up with no success between them before the run stops (circuit breaker)."""
@@ -37,22 +39,24 @@ FAILURES_IN_A_ROW = 10
 MAX_BACKOFF_S = 60.0
 
 _POLICY = re.compile(r"q=([0-9]+)\s*;\s*w=([0-9]+)")
+_HALVES = re.compile("[\ud800-\udfff]")
+"""Halves of characters, as programs leave them that cut an emoji by UTF-16 units; no UTF-8 can hold them."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryRules:
-    """``attempts`` are tries after the first; ``delay_s`` is the base of the exponential backoff."""
+    """``attempts`` are tries after the first; ``delay_s`` is the base of the exponential backoff, and its jitter."""
 
     attempts: int = 3
     delay_s: float = 1.0
 
+    def wait_s(self, tries: int, chance: float) -> float:
+        """How long to wait after so many tries (1 or more); ``chance`` is from 0 to 1."""
+        return min(MAX_BACKOFF_S, self.delay_s * (2.0 ** (tries - 1) + chance))
+
 
 class _BusyError(Exception):
     """429: not carried out, ask again later."""
-
-    def __init__(self, retry_after_s: float | None) -> None:
-        super().__init__("429")
-        self.retry_after_s = retry_after_s
 
 
 class _UnsentError(Exception):
@@ -67,15 +71,19 @@ class Caller:
         client: httpx.Client,
         pacer: Pacer,
         rules: RetryRules,
+        clock: Clock,
         *,
         stopping: Callable[[], bool],
         warn: Callable[[str], None],
+        draw: Callable[[], float] = random.random,
     ) -> None:
         self._client = client
         self._pacer = pacer
         self._rules = rules
+        self._clock = clock
         self._stopping = stopping
         self._warn = warn
+        self._draw = draw
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._failures = 0
@@ -97,20 +105,8 @@ class Caller:
 
         Raises `ContactError` and its kinds for this request, `UnreachableError` where the run must end.
         """
-        again = (_BusyError, _UnsentError) if method == "POST" else (_BusyError, _UnsentError, AnswerLostError)
         try:
-            for attempt in stamina.retry_context(
-                on=lambda error: self._backoff(error, again),
-                attempts=self._rules.attempts + 1,
-                timeout=None,
-                wait_initial=self._rules.delay_s,
-                wait_max=MAX_BACKOFF_S,
-                wait_jitter=self._rules.delay_s,
-            ):
-                with attempt:
-                    if attempt.num > 1:
-                        self._count("retried")
-                    return self._send(method, path, params, body)
+            return self._send_repeatedly(method, path, params, body)
         except _BusyError as error:
             raise self._given_up(ContactError("the API is busy (429)", status=429, code="rate limited")) from error
         except _UnsentError as error:
@@ -119,7 +115,32 @@ class Caller:
             ) from error
         except AnswerLostError as error:
             raise self._given_up(error) from error
-        raise AssertionError("retry_context ends by returning or raising")
+
+    def read(self, path: str, params: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
+        """GET what the whole run depends on: any failure is an `UnreachableError`."""
+        try:
+            return self.call("GET", path, params=params)
+        except ContactError as error:
+            raise UnreachableError(
+                f"OpenPhone cannot be read: {error.message}; check OPENPHONE_BASE_URL, or try later"
+            ) from error
+
+    def read_list(self, path: str) -> list[Mapping[str, Any]]:
+        """The objects of a list that comes on one page."""
+        data = self.read(path).get("data")
+        return [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []
+
+    def _send_repeatedly(
+        self, method: str, path: str, params: Sequence[tuple[str, str]], body: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        again = (_BusyError, _UnsentError) if method == "POST" else (_BusyError, _UnsentError, AnswerLostError)
+        for tries in range(1, self._rules.attempts + 1):
+            try:
+                return self._send(method, path, params, body)
+            except again:
+                self._clock.sleep(self._rules.wait_s(tries, self._draw()))
+                self._count("retried")
+        return self._send(method, path, params, body)
 
     def _send(
         self, method: str, path: str, params: Sequence[tuple[str, str]], body: Mapping[str, Any] | None
@@ -141,7 +162,8 @@ class Caller:
         status = response.status_code
         if status == httpx.codes.TOO_MANY_REQUESTS:
             self._count("rateLimited")
-            raise _BusyError(_retry_after(response, dt.datetime.now(dt.UTC)))
+            self._slow_down(_retry_after(response, self._clock.now()))
+            raise _BusyError
         if status >= httpx.codes.INTERNAL_SERVER_ERROR:
             raise AnswerLostError(f"the API answered {status}", status=status, code=_code(response))
         if response.is_success:
@@ -151,13 +173,14 @@ class Caller:
         self._went_through()  # a refusal is an answer: the API is there
         raise _refusal(response)
 
-    def _backoff(self, error: Exception, again: tuple[type[Exception], ...]) -> bool | float:
-        """Whether to ask again. A 429 waits in the pacer, where every thread sees it, not here."""
-        if isinstance(error, _BusyError):
-            obeyed = self._pacer.widen(error.retry_after_s)
-            if error.retry_after_s and error.retry_after_s > obeyed:
-                self._warn(f"the API asked to wait {error.retry_after_s:.0f} s; {obeyed:.0f} s are obeyed")
-        return isinstance(error, again)
+    def _slow_down(self, retry_after_s: float | None) -> None:
+        """A 429 is for every thread: the pacer spaces all requests wider, and pauses as asked."""
+        obeyed = self._pacer.widen(retry_after_s)
+        if retry_after_s and retry_after_s > obeyed:
+            self._warn(
+                f"the API asked to wait {retry_after_s:.0f} s, of which {obeyed:.0f} s are obeyed; "
+                "look for another program on the same key, or lower OPENPHONE_RATE_LIMIT_SECOND"
+            )
 
     def _went_through(self) -> None:
         with self._lock:
@@ -170,7 +193,7 @@ class Caller:
             failures = self._failures
         if failures >= FAILURES_IN_A_ROW:
             return UnreachableError(
-                f"the API failed {failures} times in a row ({error.message}); run again later, everything done is recorded"
+                f"the API failed {failures} times in a row ({error.message}); run again later: everything done is recorded"
             )
         return error
 
@@ -187,10 +210,7 @@ class Caller:
 def _parse_success(response: httpx.Response) -> dict[str, Any]:
     if response.status_code == httpx.codes.NO_CONTENT:
         return {}
-    try:
-        answer = response.json()
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        answer = None
+    answer = _parse_json(response)
     if not isinstance(answer, dict):
         raise AnswerLostError(
             f"the API answered {response.status_code} with something that is no JSON",
@@ -200,16 +220,26 @@ def _parse_success(response: httpx.Response) -> dict[str, Any]:
     return answer
 
 
+def _parse_json(response: httpx.Response) -> Any:
+    """What the body holds, None where it is no JSON. Halves of characters become U+FFFD, like bytes that are no text."""
+    try:
+        answer = response.json()
+    except ValueError:
+        return None
+    text, halves = _HALVES.subn("\ufffd", json.dumps(answer, ensure_ascii=False))
+    return json.loads(text) if halves else answer
+
+
 def _refusal(response: httpx.Response) -> ContactError | UnreachableError:
     status = response.status_code
     message, code = describe_error(response)
     if status == httpx.codes.UNAUTHORIZED:
         return RefusedError(
-            "OpenPhone refused the API key (401): check OPENPHONE_API_KEY, sent as it is, without Bearer; "
-            "a key made less than a minute ago may need another moment"
+            "OpenPhone refused the API key (401); check OPENPHONE_API_KEY (sent as it is, without Bearer), "
+            "and give a key made just now another minute"
         )
     if status == httpx.codes.PAYMENT_REQUIRED:
-        return RefusedError("OpenPhone refused (402, payment required): check the workspace's plan and credit")
+        return RefusedError("OpenPhone refused (402, payment required); check the workspace's plan and credit")
     kinds: dict[int, type[ContactError]] = {403: ContactOwnedError, 404: ContactGoneError, 409: ContactConflictError}
     return kinds.get(status, ContactError)(message, status=status, code=code)
 
@@ -231,10 +261,7 @@ def describe_error(response: httpx.Response) -> tuple[str, str]:
 
 
 def _error_payload(response: httpx.Response) -> Mapping[str, Any]:
-    try:
-        data = response.json()
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        return {}
+    data = _parse_json(response)
     if isinstance(data, dict) and isinstance(data.get("error"), dict):
         return dict(data["error"])
     return data if isinstance(data, dict) else {}
@@ -249,8 +276,8 @@ def _reason(error: httpx.HTTPError) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", " ", type(error).__name__).lower().removesuffix(" error")
 
 
-def _retry_after(response: httpx.Response, now: dt.datetime) -> float | None:
-    """Seconds of a Retry-After in either form; None where there is none or it says nothing."""
+def _retry_after(response: httpx.Response, now: float) -> float | None:
+    """Seconds of a Retry-After in either form; None where there is none or it says nothing. ``now`` is since the epoch."""
     text = response.headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
         return float(text)
@@ -260,4 +287,4 @@ def _retry_after(response: httpx.Response, now: dt.datetime) -> float | None:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=dt.UTC)
-    return max(0.0, (moment - now).total_seconds())
+    return max(0.0, moment.timestamp() - now)

@@ -21,7 +21,8 @@ def parse_contact(
 ) -> RemoteContact:
     """One contact of an answer; `ValueError` where it has no id.
 
-    ``find_key`` knows the key of a custom field by its name, for answers that leave the key out.
+    ``find_key`` knows the key of a custom field by its name, for answers that leave the key out: the field's ``id`` is
+    another name for the same value, and only by its key is it known to be one of ours.
     """
     contact_id = data.get("id")
     if not isinstance(contact_id, str) or not contact_id:
@@ -73,7 +74,7 @@ def make_update_body(draft: ContactDraft) -> dict[str, Json]:
         "defaultFields": _default_fields(draft),
         "customFields": _fields_json(draft.custom_fields),
     }
-    if draft.external_id is not None or draft.unset_external_id:
+    if draft.touches_external_id:
         body["externalId"] = draft.external_id
     if draft.source is not None:
         body["source"] = draft.source
@@ -126,7 +127,7 @@ def _parse_item(data: Mapping[str, Any]) -> RemoteItem:
 
 def _parse_field(data: Mapping[str, Any], find_key: Callable[[str], str | None]) -> RemoteField:
     key, field_id = _text(data.get("key")), _text(data.get("id"))
-    if key is None and field_id is None:
+    if key is None:
         key = find_key(_text(data.get("name")) or "")
     return RemoteField(key, data.get("value"), field_id)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -14,10 +13,11 @@ from psycopg.conninfo import conninfo_to_dict
 from openphone_sync.errors import ConfigurationError
 from openphone_sync.mapping import AGE_COLUMNS, ALTERNATE_COLUMN, MAIN_COLUMNS, REQUIRED_COLUMNS
 from openphone_sync.model import ClientRow, SourceIdentity
-from openphone_sync.postgres.connecting import connect, is_conninfo, plain_errors
-from openphone_sync.postgres.relations import TableRelation, look_up, spell_name
+from openphone_sync.postgres.connecting import closing_on_error, connect, is_conninfo, plain_errors
+from openphone_sync.postgres.relations import TableRelation, find_table, make_query_source
 
-DEFAULT_TABLES = ("Client", "clients")
+DEFAULT_TABLES = ('"Client"', "clients")
+_READING = ("the clients", "OPENPHONE_CLIENT_TABLE or OPENPHONE_CLIENT_QUERY")
 
 
 class PostgresClients:
@@ -35,7 +35,7 @@ class PostgresClients:
         self._host = str(conninfo_to_dict(dsn).get("host", "")) if is_conninfo(dsn) else ""
         self._connection = connect(dsn)
         self._fetch_size = fetch_size
-        with self._closing_on_error(), plain_errors("the clients"):
+        with closing_on_error(self.close), plain_errors(*_READING):
             self._identity_system = self._read_system()
             # Described first and read in the same kind of transaction: every statement sees committed rows only.
             self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
@@ -52,28 +52,34 @@ class PostgresClients:
         """The columns that are read."""
         return self._columns
 
+    def all_columns(self) -> tuple[str, ...]:
+        """The columns that are there."""
+        return self._relation.columns
+
     def hides_rows(self) -> bool:
         """Whether row-level security applies to our role on the table."""
-        with plain_errors("the clients"):
+        with plain_errors(*_READING):
             return self._relation.row_security(self._connection)
 
     def read_clients(self, *, client_type: str | None = None, limit: int | None = None) -> Iterator[ClientRow]:
         """Clients by id as text in byte order, streamed. An id that is NULL or comes twice ends the run."""
         if client_type and "client_type" not in self._columns:
-            raise ConfigurationError(f"--client-type needs the column client_type, which {self._relation.name} lacks")
-        statement, values = self._statement(client_type, limit)
+            raise ConfigurationError(
+                f"--client-type needs the column client_type, which {self._relation.name} lacks; leave it out"
+            )
+        statement = self._statement(client_type, limit)
         last: str | None = None
-        with plain_errors("the clients"), self._connection.cursor(name="openphone_sync_clients") as cursor:
+        with plain_errors(*_READING), self._connection.cursor(name="openphone_sync_clients") as cursor:
             cursor.itersize = self._fetch_size
-            cursor.execute(statement, values)
+            cursor.execute(statement)
             for client_id, document in cursor:
                 if client_id is None:
                     raise ConfigurationError(
-                        f"{self._relation.name} has a row whose id is NULL; every client needs one"
+                        f"{self._relation.name} has a row whose id is NULL; give every client an id"
                     )
                 if client_id == last:
                     raise ConfigurationError(
-                        f"the id {client_id} comes twice in {self._relation.name}; ids must be unique"
+                        f"the id {client_id} comes twice in {self._relation.name}; give every client an id of its own"
                     )
                 last = client_id
                 yield ClientRow(client_id, document)
@@ -81,10 +87,10 @@ class PostgresClients:
     def read_client(self, client_id: str) -> ClientRow | None:
         """One client by its id as text."""
         statement = sql.SQL(
-            "SELECT q.id::text, row_to_json(q.*)::text FROM (SELECT {} FROM {}) AS q WHERE q.id::text = %s LIMIT 1"
-        ).format(sql.SQL(", ").join(map(sql.Identifier, self._columns)), self._relation.source)
-        with plain_errors("the clients"):
-            row = self._connection.execute(statement, (client_id,)).fetchone()
+            "SELECT q.id::text, row_to_json(q.*)::text FROM (SELECT {} FROM {}) AS q WHERE q.id::text = {} LIMIT 1"
+        ).format(self._chosen(), self._relation.source, sql.Literal(client_id))
+        with plain_errors(*_READING):
+            row = self._connection.execute(statement).fetchone()
         return ClientRow(row[0], row[1]) if row else None
 
     def close(self) -> None:
@@ -92,21 +98,19 @@ class PostgresClients:
         with suppress(psycopg.Error):
             self._connection.close()
 
-    def _statement(self, client_type: str | None, limit: int | None) -> tuple[sql.Composed, list[Any]]:
-        chosen = sql.SQL(", ").join(map(sql.Identifier, self._columns))
-        values: list[Any] = []
+    def _statement(self, client_type: str | None, limit: int | None) -> sql.Composed:
         where: sql.Composable = sql.SQL("")
         if client_type:
-            where = sql.SQL("WHERE lower(trim(q.client_type::text)) = %s")
-            values.append(client_type.lower())
+            where = sql.SQL("WHERE lower(trim(q.client_type::text)) = {}").format(sql.Literal(client_type.lower()))
         ending: sql.Composable = sql.SQL("")
         if limit is not None:
-            ending = sql.SQL("LIMIT %s")
-            values.append(limit)
-        statement = sql.SQL(
+            ending = sql.SQL("LIMIT {}").format(sql.Literal(limit))
+        return sql.SQL(
             'SELECT q.id::text, row_to_json(q.*)::text FROM (SELECT {} FROM {}) AS q {} ORDER BY q.id::text COLLATE "C" {}'
-        ).format(chosen, self._relation.source, where, ending)
-        return statement, values
+        ).format(self._chosen(), self._relation.source, where, ending)
+
+    def _chosen(self) -> sql.Composed:
+        return sql.SQL(", ").join(map(sql.Identifier, self._columns))
 
     def _read_system(self) -> str:
         """Postgres' system identifier, where the role may read it."""
@@ -118,14 +122,6 @@ class PostgresClients:
         self._connection.commit()
         return str(row[0]) if row else ""
 
-    @contextmanager
-    def _closing_on_error(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException:
-            self.close()
-            raise
-
 
 class _QueryRelation:
     """OPENPHONE_CLIENT_QUERY: all its columns are taken, except those that say when a row was touched."""
@@ -134,15 +130,13 @@ class _QueryRelation:
     takes_all = True
 
     def __init__(self, connection: psycopg.Connection[Any], query: str) -> None:
-        text = _ENDING.sub("", query)
-        # A line break before the bracket, lest a closing comment swallow it. The operator's own SQL, read only.
-        self.source: sql.Composable = sql.SQL("({}\n) AS source").format(sql.SQL(text.replace("%", "%%")))
-        cursor = connection.execute(sql.SQL("SELECT * FROM {} LIMIT 0").format(self.source), [])
+        self.source: sql.Composable = make_query_source(query)
+        cursor = connection.execute(sql.SQL("SELECT * FROM {} LIMIT 0").format(self.source))
         self.columns = tuple(column.name for column in cursor.description or ())
         twice = sorted({name for name in self.columns if self.columns.count(name) > 1})
         if twice:
             raise ConfigurationError(
-                f"OPENPHONE_CLIENT_QUERY yields the column {twice[0]} twice; give each its own name"
+                f"OPENPHONE_CLIENT_QUERY yields the column {twice[0]} twice; give each column a name of its own"
             )
 
     def row_security(self, connection: psycopg.Connection[Any]) -> bool:
@@ -151,30 +145,23 @@ class _QueryRelation:
         return False
 
 
-_ENDING = re.compile(r"(?:\s|;|--[^\n']*(?=\n|\Z))+\Z")
-"""What may follow a statement: white space, semicolons, comments without a quote in them."""
-
 _TOUCHED = frozenset({"updated_at", "updatedAt", "modified_at", "last_modified"})
 
 
 def _find_table(connection: psycopg.Connection[Any], wanted: str) -> TableRelation:
-    found = [relation for name in _names(wanted) if (relation := look_up(connection, name))]
-    if len(found) > 1 and not wanted:
-        names = " and ".join(relation.name for relation in found)
+    names = (wanted,) if wanted else DEFAULT_TABLES
+    found = [one for name in names if (one := find_table(connection, name, "OPENPHONE_CLIENT_TABLE"))]
+    if len(found) > 1:
+        tables = " and ".join(relation.name for relation in found)
         raise ConfigurationError(
-            f'both {names} exist; set OPENPHONE_CLIENT_TABLE to the one to read ("Client" or clients)'
+            f'both {tables} exist; set OPENPHONE_CLIENT_TABLE to the one to read ("Client" or clients)'
         )
     if not found:
-        missing = f"the table {wanted}" if wanted else 'neither "Client" nor clients'
-        verb = "does not exist" if wanted else "exists"
+        missing = f"the table {wanted} does not exist" if wanted else 'neither "Client" nor clients exists'
         raise ConfigurationError(
-            f"{missing} {verb} in database {connection.info.dbname}; set OPENPHONE_CLIENT_TABLE or OPENPHONE_CLIENT_QUERY"
+            missing + f" in database {connection.info.dbname}; set OPENPHONE_CLIENT_TABLE or OPENPHONE_CLIENT_QUERY"
         )
     return found[0]
-
-
-def _names(wanted: str) -> list[tuple[str, ...]]:
-    return spell_name(wanted) if wanted else [(name,) for name in DEFAULT_TABLES]
 
 
 def _choose_columns(relation: TableRelation | _QueryRelation, extra: Sequence[str]) -> tuple[str, ...]:
@@ -182,8 +169,8 @@ def _choose_columns(relation: TableRelation | _QueryRelation, extra: Sequence[st
     missing = [name for name in REQUIRED_COLUMNS if name not in relation.columns]
     missing += [name for name in extra if name not in relation.columns]
     if missing:
-        hint = "; extra ones come from OPENPHONE_EXTRA_COLUMNS" if missing[0] in extra else ""
-        raise ConfigurationError(f"{relation.name} lacks the column {', '.join(missing)}{hint}")
+        mend = "mend OPENPHONE_EXTRA_COLUMNS" if missing[0] in extra else "rename one to it with OPENPHONE_CLIENT_QUERY"
+        raise ConfigurationError(f"{relation.name} lacks the column {', '.join(missing)}; " + mend)
     known = {*MAIN_COLUMNS, *AGE_COLUMNS, *extra}
     return tuple(
         name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -46,8 +46,18 @@ def connect(dsn: str) -> psycopg.Connection[Any]:
 
 
 @contextmanager
-def plain_errors(what: str) -> Iterator[None]:
-    """Turn Postgres' errors into ours; ``what`` (``the clients``) is being read.
+def closing_on_error(close: Callable[[], None]) -> Iterator[None]:
+    """For what is opened in several steps: it is closed where one of them fails."""
+    try:
+        yield
+    except BaseException:
+        close()
+        raise
+
+
+@contextmanager
+def plain_errors(what: str, setting: str) -> Iterator[None]:
+    """Turn Postgres' errors into ours; ``what`` (``the clients``) is being read, and ``setting`` says from where.
 
     Server messages name relations and columns, never row values, in these classes.
     """
@@ -56,22 +66,22 @@ def plain_errors(what: str) -> Iterator[None]:
     except psycopg.errors.InsufficientPrivilege as error:
         raise _refusal(error, what) from None
     except (psycopg.ProgrammingError, psycopg.errors.ReadOnlySqlTransaction) as error:
-        raise ConfigurationError(f"the database refused the query: {_primary(error)}") from None
+        raise ConfigurationError(f"the database cannot read {what} ({_primary(error)}); check {setting}") from None
     except psycopg.OperationalError as error:
-        raise UnreachableError(f"{_what_ended(error)} ({_first_line(error)}); run again") from None
+        raise UnreachableError(_what_ended(error) + f" ({_first_line(error)}); run again") from None
     except psycopg.Error as error:
         raise ConfigurationError(
-            f"the database cannot answer ({type(error).__name__}, SQLSTATE {error.sqlstate}); check the source of {what}"
+            f"the database cannot read {what} ({type(error).__name__}, SQLSTATE {error.sqlstate}); check {setting}"
         ) from None
 
 
 def _refusal(error: psycopg.Error, what: str) -> RefusedError:
     if "row-level security" in _primary(error):
         return RefusedError(
-            f"row-level security hides rows of {what} from this database role ({_primary(error)}); "
-            "connect as the table's owner or a role with BYPASSRLS"
+            f"row-level security hides rows of {what} from the database role ({_primary(error)}); "
+            "connect as the table's owner, or as a role with BYPASSRLS"
         )
-    return RefusedError(f"the database role may not read {what} ({_primary(error)}); GRANT SELECT to it")
+    return RefusedError(f"the database role may not read {what} ({_primary(error)}); GRANT SELECT on it to the role")
 
 
 def _what_ended(error: psycopg.OperationalError) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,8 +15,8 @@ from psycopg.pq import TransactionStatus
 from openphone_sync.conversations import Block, ConversationCounts, Selection, add_directions, read_directions
 from openphone_sync.errors import ConfigurationError
 from openphone_sync.phones import parse_phones
-from openphone_sync.postgres.connecting import connect, plain_errors
-from openphone_sync.postgres.relations import TableRelation, look_up, spell_name
+from openphone_sync.postgres.connecting import closing_on_error, connect, plain_errors
+from openphone_sync.postgres.relations import TableRelation, find_table
 
 DEFAULT_TABLE = "openphone_conversations"
 TIME_COLUMNS = ("created_at", "createdAt")
@@ -73,7 +73,7 @@ class PostgresConversations:
         self._connection = connect(dsn)
         self._what = table or DEFAULT_TABLE
         self._spellings: dict[str, list[str]] = {}
-        with self._closing_on_error(), plain_errors(self._what):
+        with closing_on_error(self.close), plain_errors(self._what, "--table"):
             self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             self._connection.read_only = True
             self._connection.execute(
@@ -96,7 +96,7 @@ class PostgresConversations:
 
     def count(self, selection: Selection) -> int:
         """How many rows the selection has in the snapshot that `read_json` and `read_csv` see too."""
-        with plain_errors(self._what):
+        with plain_errors(self._what, "--table"):
             statement = sql.SQL("SELECT count(*) FROM (SELECT 1 FROM {} AS t {} {}) AS q").format(
                 self._relation.source, self._where(selection), _limit(selection)
             )
@@ -117,7 +117,7 @@ class PostgresConversations:
 
     def read_counts(self) -> ConversationCounts:
         """Totals over the whole table."""
-        with plain_errors(self._what):
+        with plain_errors(self._what, "--table"):
             months = self._fetch(self._months())
             dated = [row for row in months if row[0] is not None]
             return ConversationCounts(
@@ -149,7 +149,7 @@ class PostgresConversations:
     def _copy(self, statement: sql.Composed) -> Iterator[list[memoryview]]:
         """What COPY sends, one message for each row, some at a time."""
         encoded = statement.as_bytes(self._connection)
-        with plain_errors(self._what):
+        with plain_errors(self._what, "--table"):
             if self._encoding() == "SQL_ASCII":  # bytes of any encoding: the server would refuse to call them UTF-8
                 self._connection.execute("SELECT set_config('client_encoding', 'SQL_ASCII', true)")
             with self._connection.cursor() as cursor, cursor.copy(encoded) as copy:
@@ -257,12 +257,11 @@ class PostgresConversations:
         """Columns by name, in the order asked for; `ConfigurationError` for one that is missing."""
         by_name = {column.name: column for column in self._columns}
         missing = [name for name in names if name not in by_name]
-        if missing:
-            raise ConfigurationError(
-                f"{self.name} has no column {', '.join(missing)}; it has {', '.join(by_name) or 'none'}"
-            )
         if not by_name:
-            raise ConfigurationError(f"{self.name} has no columns")
+            raise ConfigurationError(f"{self._relation.name} has no columns; name another with --table")
+        if missing:
+            known = ", ".join(by_name)
+            raise ConfigurationError(f"{self._relation.name} has no column {', '.join(missing)}; choose from {known}")
         return tuple(by_name[name] for name in names) if names else self._columns
 
     def _find(self, names: Iterable[str]) -> _Column | None:
@@ -272,17 +271,22 @@ class PostgresConversations:
     def _time_column(self) -> _Column:
         column = self._find(TIME_COLUMNS)
         if column is None:
-            raise ConfigurationError(f"--since and --until need the column created_at, which {self.name} lacks")
+            raise ConfigurationError(
+                f"--since and --until need the column created_at, which {self._relation.name} lacks; leave them out"
+            )
         if not _is_time(column):
             raise ConfigurationError(
-                f"--since and --until need a time in {self.name}.{column.name}, which is of type {column.kind}"
+                f"--since and --until need a time in {self._relation.name}.{column.name}, which is of type {column.kind}; "
+                "leave them out"
             )
         return column
 
     def _phone_column(self) -> _Column:
         column = self._find(PHONE_COLUMNS)
         if column is None:
-            raise ConfigurationError(f"--phone-number needs the column phone_number, which {self.name} lacks")
+            raise ConfigurationError(
+                f"--phone-number needs the column phone_number, which {self._relation.name} lacks; leave it out"
+            )
         return column
 
     # --- directions ------------------------------------------------------------------------------------------------
@@ -311,14 +315,6 @@ class PostgresConversations:
             for (text,) in cursor:
                 yield from ((word, 1) for word in read_directions(text))
 
-    @contextmanager
-    def _closing_on_error(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException:
-            self.close()
-            raise
-
 
 _PLACES = {"r": "t.ctid", "m": "t.ctid", "p": "t.tableoid, t.ctid"}
 
@@ -334,8 +330,7 @@ _ALL_TEXTS = "SELECT t.messages::text FROM {} AS t WHERE t.messages IS NOT NULL"
 
 
 def _find_table(connection: psycopg.Connection[Any], wanted: str) -> TableRelation:
-    names = spell_name(wanted or DEFAULT_TABLE)
-    found = next((relation for name in names if (relation := look_up(connection, name))), None)
+    found = find_table(connection, wanted or DEFAULT_TABLE, "--table")
     if found is None:
         raise ConfigurationError(
             f"the table {wanted or DEFAULT_TABLE} does not exist in database {connection.info.dbname}; "

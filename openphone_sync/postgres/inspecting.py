@@ -8,15 +8,17 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from openphone_sync.errors import ConfigurationError
 from openphone_sync.facts import DatabaseFacts, TableFacts
 from openphone_sync.postgres.connecting import connect, plain_errors
+from openphone_sync.postgres.relations import make_query_source
 
 _LOCAL = ("", "localhost", "127.0.0.1", "::1")
 
 
 def inspect_connection(dsn: str) -> DatabaseFacts:
     """Connect and look around. Raises what `connect` raises."""
-    with connect(dsn) as connection, plain_errors("the database"):
+    with connect(dsn) as connection, plain_errors("the database", "DATABASE_URL"):
         row = connection.execute(
             "SELECT current_setting('server_version'), current_user, pg_backend_pid(), "
             "coalesce((SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user), false)"
@@ -37,11 +39,10 @@ def inspect_connection(dsn: str) -> DatabaseFacts:
 
 def inspect_table(dsn: str, name: str, columns: tuple[str, ...], query: str) -> TableFacts:
     """Look at the relation that `PostgresClients` found; ``query`` is the client query, empty for a table."""
-    with connect(dsn) as connection, plain_errors("the clients"):
+    with connect(dsn) as connection, plain_errors("the clients", "OPENPHONE_CLIENT_TABLE or OPENPHONE_CLIENT_QUERY"):
         connection.read_only = True
         if query:
-            text = query.rstrip().rstrip(";").replace("%", "%%")
-            source: sql.Composable = sql.SQL("({}\n) AS source").format(sql.SQL(text))
+            source: sql.Composable = make_query_source(query)
             return TableFacts(
                 name, columns, visible_rows=_count(connection, source), names_twice=_twice(connection, source)
             )
@@ -58,15 +59,15 @@ def inspect_table(dsn: str, name: str, columns: tuple[str, ...], query: str) -> 
         )
 
 
-def _find(connection: psycopg.Connection[Any], name: str) -> tuple[int, bool, bool, str, str]:
+def _find(connection: psycopg.Connection[Any], relation: str) -> tuple[int, bool, bool, str, str]:
     row = connection.execute(
         "SELECT c.oid, c.relrowsecurity, row_security_active(c.oid), n.nspname, c.relname "
         "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname || '.' || c.relname = %s "
         "AND c.relkind IN ('r', 'v', 'm', 'p', 'f')",
-        (name,),
+        (relation,),
     ).fetchone()
     if row is None:
-        raise psycopg.errors.UndefinedTable(f"{name} is gone")
+        raise ConfigurationError(f"{relation} was dropped meanwhile; run test-connection again")
     return row  # type: ignore[no-any-return]
 
 
@@ -91,5 +92,5 @@ def _twice(connection: psycopg.Connection[Any], source: sql.Composable) -> int:
 
 
 def _number(connection: psycopg.Connection[Any], statement: sql.Composed) -> int:
-    row = connection.execute(statement, []).fetchone()
+    row = connection.execute(statement).fetchone()
     return int(row[0]) if row else 0

@@ -1,4 +1,7 @@
-"""Tables and views, found by the name that an operator writes."""
+"""Tables and views, found by the name that an operator writes, and the operator's own query.
+
+Statements over them are executed without parameters: with any, psycopg reads every % in a name as a placeholder.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,12 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-_IDENTIFIER = re.compile(r'(?:"((?:[^"]|"")+)"|([^".]+))')
+from openphone_sync.errors import ConfigurationError
+
+_PART = r'(?:"(?:[^"]|"")+"|[^".]+)'
+_NAME = re.compile(rf"({_PART})(?:\.({_PART}))?")
+_ENDING = re.compile(r"(?:\s|;|--[^\n']*(?=\n|\Z))+\Z")
+"""What may follow a statement: white space, semicolons, comments without a quote in them."""
 
 
 class TableRelation:
@@ -28,16 +36,39 @@ class TableRelation:
         return bool(row and row[0])
 
 
-def spell_name(wanted: str) -> list[tuple[str, ...]]:
-    """The names to try: as written, then in lower case where it was not quoted."""
-    parts = _IDENTIFIER.findall(wanted)
-    exact = tuple(quoted.replace('""', '"') if quoted else plain.strip() for quoted, plain in parts)
-    lower = tuple(quoted.replace('""', '"') if quoted else plain.strip().lower() for quoted, plain in parts)
+def find_table(connection: psycopg.Connection[Any], wanted: str, setting: str) -> TableRelation | None:
+    """The table or view of this name: as written, else in lower case where it is not quoted; None where there is none.
+
+    `ConfigurationError` for what is neither ``table`` nor ``schema.table``; ``setting`` is where it was written.
+    """
+    found = (_look_up(connection, name) for name in _spell(wanted, setting))
+    return next((relation for relation in found if relation), None)
+
+
+def _spell(wanted: str, setting: str) -> list[tuple[str, ...]]:
+    """The names to try, each ``schema, table`` or ``table``."""
+    found = _NAME.fullmatch(wanted.strip())
+    if found is None:
+        raise ConfigurationError(
+            f"{setting}: {wanted!r} is no table; give table or schema.table, in double quotes where a name holds a dot"
+        )
+    parts = [part.strip() for part in found.groups() if part]
+    exact = tuple(_unquote(part) or part for part in parts)
+    lower = tuple(_unquote(part) or part.lower() for part in parts)
     return [exact] if exact == lower else [exact, lower]
 
 
-def look_up(connection: psycopg.Connection[Any], name: tuple[str, ...]) -> TableRelation | None:
-    """The table or view of this name (``schema, table`` or ``table``); None where there is none."""
+def _unquote(part: str) -> str | None:
+    return part[1:-1].replace('""', '"') if part.startswith('"') else None
+
+
+def make_query_source(query: str) -> sql.Composed:
+    """A query in the place of a table."""
+    # A line break before the bracket, lest a closing comment swallow it. The operator's own SQL, read only.
+    return sql.SQL("({}\n) AS source").format(sql.SQL(_ENDING.sub("", query)))
+
+
+def _look_up(connection: psycopg.Connection[Any], name: tuple[str, ...]) -> TableRelation | None:
     quoted = ".".join('"' + part.replace('"', '""') + '"' for part in name)
     row = connection.execute(
         "SELECT c.oid, c.relkind::text, n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "

@@ -5,7 +5,7 @@ import html
 import json
 from dataclasses import dataclass
 from email.utils import formatdate
-from http import HTTPStatus
+from http.client import responses
 from typing import Any
 
 from openphone_sync.sandbox.faults import Fault, Style
@@ -14,6 +14,7 @@ from openphone_sync.sandbox.rules import Json, RefusedError
 JSON_TYPE = "application/json; charset=utf-8"
 HTML_TYPE = "text/html; charset=utf-8"
 DOCS = "https://quo.com/docs"
+BODILESS = (204, 304)  # HTTP gives these no body: a client would take it for the next answer
 RETRY_AFTER_S = 2
 RETRY_AFTER_HUGE_S = 999_999
 STATUS_CODES = {
@@ -40,9 +41,15 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
 
 
+def make_phrase(status: int) -> str:
+    """Return the words of a status, "" for one without: proxies have some of their own (520)."""
+    return responses.get(status, "")
+
+
 def make_json(status: int, value: Any) -> Answer:
-    """Return a JSON answer."""
-    return Answer(status, json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
+    """Return a JSON answer; halves of characters go as escapes (``\\ud83d``), as JSON.stringify writes them."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return Answer(status, text.encode("utf-8", "backslashreplace"))
 
 
 def make_refusal(refusal: RefusedError, trace: str) -> Answer:
@@ -72,7 +79,7 @@ def make_unauthorized(trace: str, *, has_header: bool) -> Answer:
 
 def make_nested(status: int, message: str, trace: str) -> Answer:
     """Return the gateway's envelope."""
-    key = HTTPStatus(status).phrase.upper().replace(" ", "_")
+    key = make_phrase(status).upper().replace(" ", "_")
     return make_json(status, {"error": {"message": message, "key": key, "trace": trace}})
 
 
@@ -88,7 +95,7 @@ def make_unknown_route(method: str, path: str) -> Answer:
 
 def make_proxy_page(status: int) -> Answer:
     """Return the page of a proxy whose upstream has failed."""
-    title = f"{status} {HTTPStatus(status).phrase}"
+    title = f"{status} {make_phrase(status)}".rstrip()
     body = f"<body>\r\n<center><h1>{title}</h1></center>\r\n</body>"
     page = f"<html>\r\n<head><title>{title}</title></head>\r\n{body}\r\n</html>"
     return Answer(status, page.encode(), HTML_TYPE)
@@ -96,11 +103,11 @@ def make_proxy_page(status: int) -> Answer:
 
 def make_status(status: int, style: Style, trace: str) -> Answer:
     """Return an error answer that no rule asked for. "auto": 401 nested, 502 to 504 HTML, all others flat."""
-    if style == "empty":
+    if style == "empty" or status in BODILESS:
         return Answer(status, b"", None)
     if style == "html" or (style == "auto" and status in (502, 503, 504)):
         return make_proxy_page(status)
-    phrase = HTTPStatus(status).phrase
+    phrase = make_phrase(status)
     if style == "nested" or (style == "auto" and status == 401):
         return make_nested(status, phrase, trace)
     code = STATUS_CODES.get(status, f"0800{status}")

@@ -257,13 +257,18 @@ class Api:
 
 
 def parse_body(body: bytes) -> Any:
-    """Return a request's JSON, None for an empty body. Raises RefusedError (400)."""
+    """Return a request's JSON, None for an empty body. Raises RefusedError (400).
+
+    Python reads more than JSON is: NaN, and halves of a character that no UTF-8 text, stored or answered, can hold.
+    """
     if not body.strip():
         return None
     try:
-        return json.loads(body)
+        value = json.loads(body)
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except ValueError as error:
         raise make_bad_request(Issue("", "Request body is not valid JSON", None, "object")) from error
+    return value
 
 
 def make_token(offset: int, salt: str = "") -> str:

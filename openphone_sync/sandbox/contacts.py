@@ -42,7 +42,10 @@ def derive_id(seed: int, *parts: object, length: int = 24) -> str:
 
 
 class Workspace:
-    """The contents of one workspace. Thread-safe; what its methods return belongs to the caller."""
+    """The contents of one workspace. Thread-safe.
+
+    What the app's door returns belongs to the caller; the API's door and `save` return what is stored, to be read only.
+    """
 
     def __init__(
         self,
@@ -246,22 +249,23 @@ class Workspace:
     def save(self) -> Json:
         """Return the contents as JSON, for `load`."""
         with self._lock:
-            self._settle_all()
+            settled = self._make_settled()  # whoever loads it comes later than the lag; who goes on here does not
             return {
                 "seed": self._options.seed,
                 "madeIds": self._made_ids,
                 "customFields": [_save_field(each) for each in self._fields.values()],
                 "contacts": list(self._stored.values()),
-                "ghosts": [body for key, body in self._listed.items() if key not in self._stored],
+                "ghosts": [body for key, body in settled.items() if key not in self._stored],
                 "heldExternalIds": sorted(self._held_external_ids),
             }
 
     def load(self, saved: Json) -> None:
         """Take over saved contents in place of everything. Raises SandboxError for another seed's."""
-        if saved["seed"] != self._options.seed:
+        seed = saved["seed"]
+        if seed != self._options.seed:
             raise SandboxError(
-                f"the saved contents are of the workspace with seed {saved['seed']}, not {self._options.seed}: "
-                f"start with that seed, or with another file"
+                f"the saved contents are of the workspace with seed {seed}, not {self._options.seed}; "
+                "start with that --seed, or with another --file"
             )
         with self._lock:
             self._made_ids = saved["madeIds"]
@@ -320,18 +324,15 @@ class Workspace:
         """Bring what lists show up to the writes whose lag has passed."""
         now = self._monotonic()
         while self._unsettled and self._unsettled[0][0] <= now:
-            self._settle_one()
+            _, contact_id, contact = self._unsettled.popleft()
+            _settle_one(self._listed, contact_id, contact)
 
-    def _settle_all(self) -> None:
-        while self._unsettled:
-            self._settle_one()
-
-    def _settle_one(self) -> None:
-        _, contact_id, contact = self._unsettled.popleft()
-        if contact is None:
-            self._listed.pop(contact_id, None)
-        else:
-            self._listed[contact_id] = contact
+    def _make_settled(self) -> dict[str, Json]:
+        """Return what lists will show once every lag has passed."""
+        settled = dict(self._listed)
+        for _, contact_id, contact in self._unsettled:
+            _settle_one(settled, contact_id, contact)
+        return settled
 
     def _make_id(self) -> str:
         self._made_ids += 1
@@ -437,7 +438,7 @@ class Workspace:
             self._fields[str(definition.key)] = widened
 
     def _define(self, definition: CustomField) -> CustomField:
-        key = definition.key or derive_id(self._options.seed, "field", len(self._fields), definition.name)
+        key = definition.key or self._make_id()
         self._fields[key] = replace(definition, key=key)
         return self._fields[key]
 
@@ -465,6 +466,13 @@ class Workspace:
         """Return definition and value of custom fields given by key or name. KeyError if there is no such field."""
         keys = [str(item["key"]) if "key" in item else self.field_key(item["name"]) for item in sent]
         return [(self._fields[key], item["value"]) for key, item in zip(keys, sent, strict=True)]
+
+
+def _settle_one(listed: dict[str, Json], contact_id: str, contact: Json | None) -> None:
+    if contact is None:
+        listed.pop(contact_id, None)
+    else:
+        listed[contact_id] = contact
 
 
 def _pick(values: Json, names: Iterable[str]) -> Json:

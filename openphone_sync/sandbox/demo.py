@@ -102,7 +102,8 @@ class _Stage:
             process.wait()
             raise
         self.show(keep(output))
-        self.worst = max(self.worst, process.returncode)
+        code = process.returncode
+        self.worst = max(self.worst, 128 - code if code < 0 else code)  # Python's -9 is a shell's 137
 
     def _spawn(self, command: list[str]) -> tuple[subprocess.Popen[str], list[int]]:
         """The process, and the signals that came while it was being made: none may come between it and its name."""

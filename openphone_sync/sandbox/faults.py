@@ -14,7 +14,7 @@ the others only count it. Only requests that were let in (known route, good key,
 import random
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args, get_type_hints
@@ -49,9 +49,10 @@ class FaultKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that goes wrong; the module's text says when it strikes.
+    """One thing that goes wrong; the module's text says when it strikes. Raises SandboxError for a bad status.
 
     `path` is a shell pattern for the path, or for path and query when it contains a "?" (which also matches itself).
+    `status` is from 200 to 599: what is below announces an answer and is none.
     `committed`: the request is carried out although its answer is lost. `seconds` is for HANG and SLOW_BODY.
     """
 
@@ -67,6 +68,10 @@ class Fault:
     seconds: float = 1.0
     committed: bool = False
     reset: bool = False
+
+    def __post_init__(self) -> None:
+        if not 200 <= self.status <= 599:
+            raise SandboxError(f"a fault's status cannot be {self.status}; give 200 to 599")
 
     def matches(self, method: str, target: str) -> bool:
         """Tell whether a request is one of those that this fault looks at; `target` is path and query."""
@@ -134,7 +139,9 @@ def make_fault(values: Mapping[str, Any]) -> Fault:
     hints = get_type_hints(Fault)
     unknown = sorted(set(values) - set(hints))
     if unknown or "kind" not in values:
-        raise SandboxError(f"a fault has a kind and any of {', '.join(hints)}; not {', '.join(unknown) or 'nothing'}")
+        raise SandboxError(
+            f"a fault cannot have {', '.join(unknown) or 'no kind'}; give a kind and any of {', '.join(hints)}"
+        )
     checked = {name: _make_value(name, value) for name, value in values.items()}
     return Fault(**checked)
 
@@ -146,12 +153,12 @@ def parse_fault(text: str) -> Fault:
     return make_fault({"kind": kind.strip(), **{name.strip(): value.strip() for name, _, value in pairs}})
 
 
-def _make_value(name: str, value: Any) -> Any:
+def _make_value(option: str, value: Any) -> Any:
     try:
-        return _READERS.get(name, str)(value)
+        return _READERS.get(option, str)(value)
     except (ValueError, TypeError) as error:
-        known = ", ".join(_ACCEPTED.get(name, ("a number",)))
-        raise SandboxError(f"a fault's {name} cannot be {value!r}: give {known}") from error
+        known = ", ".join(_ACCEPTED.get(option, ("a number",)))
+        raise SandboxError(f"a fault's {option} cannot be {value!r}; give {known}") from error
 
 
 def _read_count(value: Any) -> int | None:
@@ -190,4 +197,3 @@ _ACCEPTED: Mapping[str, tuple[str, ...]] = {
     "reset": ("true", "false"),
     "count": ("a number", "none"),
 }
-FAULT_NAMES = tuple(each.name for each in fields(Fault))

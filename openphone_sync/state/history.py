@@ -63,7 +63,7 @@ class History(StateFile):
 
     def count_held(self) -> int:
         """How many contacts wait for a review."""
-        return int(self._row("SELECT count(*) FROM links WHERE standing = 'held'")[0])
+        return int(self._row("SELECT count(*) FROM links WHERE standing IN ('held', 'reverted')")[0])
 
     def erase_before(self, moment: float) -> list[str]:
         """Erase journal, before-images and runs older than ``moment``; returns the ids of the runs erased.

@@ -7,7 +7,6 @@ used by many threads. People's values are kept as JSON (`msgspec`) of the datacl
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -43,14 +42,14 @@ _LINK_COLUMNS = (
 )
 
 
-def open_store(state_dir: Path, now: float) -> Store:
-    """Open or create the state for a run that writes; the first one of a day keeps a copy of it as it was.
+def open_store(state_dir: Path) -> Store:
+    """Open or create the state for a run that writes.
 
     Raises `ConfigurationError` for a folder that cannot be written, a damaged file, another program's file, and a
     file made by a newer version.
     """
     path = state_dir / STATE_FILE
-    return Store(connect_for_writing(path, now), path)
+    return Store(connect_for_writing(path), path)
 
 
 def peek_store(state_dir: Path) -> Store:
@@ -100,22 +99,12 @@ class Store(History):
             db.executemany("UPDATE clients SET removed = 1 WHERE client_id = ?", rows)
             db.executemany("UPDATE links SET standing = 'orphaned' WHERE client_id = ?", rows)
 
-    def read_living(self, client_ids: Iterable[str]) -> frozenset[str]:
-        """Which of these clients are not marked as removed."""
-        rows = self._select_in("SELECT client_id FROM clients WHERE removed = 0 AND client_id IN", client_ids)
-        return frozenset(row[0] for row in rows)
-
     # --- links ---------------------------------------------------------------------------------------------------
 
     def read_links(self, client_ids: Iterable[str]) -> dict[str, Link]:
         """Links of these clients by external id, whatever their standing."""
         rows = self._select_in(f"SELECT {_LINK_COLUMNS} FROM links WHERE client_id IN", client_ids)
         return {row[0]: _link(row) for row in rows}
-
-    def read_link(self, external_id: str) -> Link | None:
-        """One link."""
-        row = self._row(f"SELECT {_LINK_COLUMNS} FROM links WHERE external_id = ?", (external_id,))
-        return _link(row) if row else None
 
     def find_clients_by_phone(self, e164: str) -> list[str]:
         """Clients one of whose contacts was last written with this number."""
@@ -169,13 +158,13 @@ class Store(History):
             found.setdefault(external_id, []).append(Candidate(*rest))
         return {key: tuple(value) for key, value in found.items()}
 
-    def save_decisions(self, decisions: Iterable[Decision]) -> None:
+    def save_decisions(self, decisions: Iterable[Decision], now: float) -> None:
         """Remember decisions and have their clients judged again at the next run."""
         with self._transaction() as db:
             for one in decisions:
                 db.execute(
                     "INSERT OR REPLACE INTO decisions VALUES (?, ?, ?, ?)",
-                    (one.external_id, one.candidate, one.choice, time.time()),
+                    (one.external_id, one.candidate, one.choice, now),
                 )
                 db.execute(
                     "UPDATE clients SET due = 1 WHERE client_id = (SELECT client_id FROM links WHERE external_id = ?)",
@@ -183,11 +172,13 @@ class Store(History):
                 )
 
     def release(self, client_id: str, external_id: str) -> None:
-        """Have a held or rolled back contact judged again at the next run."""
+        """Have a held or rolled back contact judged again at the next run; one that the source dropped is an orphan."""
         with self._transaction() as db:
             db.execute("UPDATE clients SET due = 1 WHERE client_id = ?", (client_id,))
             db.execute(
-                "UPDATE links SET standing = 'pending' WHERE external_id = ? AND standing = 'reverted'", (external_id,)
+                "UPDATE links SET standing = CASE (SELECT removed FROM clients WHERE client_id = ?) WHEN 1 THEN 'orphaned' "
+                "ELSE 'pending' END WHERE external_id = ? AND standing = 'reverted'",
+                (client_id, external_id),
             )
 
     def read_decisions(self) -> dict[tuple[str, str], Choice]:
@@ -265,13 +256,15 @@ class Store(History):
             if link is not None:
                 _write_links(db, [link])
 
-    def settle_entry(self, entry_id: int, result: Result, code: str, link: Link | None, now: float) -> None:
-        """Commit what a later look found out about an unfinished entry."""
+    def settle_entry(
+        self, entry_id: int, result: Result, message: str, after: RemoteContact | None, link: Link | None, now: float
+    ) -> None:
+        """Commit what a later look found out about an unfinished entry; ``after`` where the contact is as it was sent."""
         with self._transaction() as db:
             db.execute(
-                "UPDATE journal SET settled_at = ?, result = ?, code = ?, contact_id = coalesce(?, contact_id) "
-                "WHERE entry_id = ?",
-                (now, result, code, link.contact_id if link else None, entry_id),
+                "UPDATE journal SET settled_at = ?, result = ?, message = ?, contact_id = coalesce(?, contact_id), "
+                "after = coalesce(?, after) WHERE entry_id = ?",
+                (now, result, message, link.contact_id if link else None, _dump(after), entry_id),
             )
             if link is not None:
                 _write_links(db, [link])

@@ -7,7 +7,7 @@ fields and numbers only: nobody's data.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,9 +90,17 @@ def diagnose(settings: Settings, probes: Probes) -> Diagnosis:
     """Look at everything, whatever fails on the way."""
     api_checks, api_code = _api_checks(settings, probes)
     database_checks, sample, database_code = _database_checks(settings, probes)
-    checks = (*api_checks, *database_checks, *probes.local())
+    checks = (*api_checks, *database_checks, *_check_settings(settings), *probes.local())
     failed = 0 if all(check.ok for check in checks) else _FAILED
     return Diagnosis(checks, not api_code, not database_code, sample, max(api_code, database_code, failed))
+
+
+def _check_settings(settings: Settings) -> Iterator[Check]:
+    """A misspelt setting is none at all: what it should have changed stays as it was."""
+    if not settings.warnings:
+        yield Check("settings", ok=True, detail="every name in the env files is known")
+    for warning in map(OpenPhoneSyncError, settings.warnings):
+        yield Check("settings", ok=True, detail=warning.what, mend=warning.mend)
 
 
 # --- OpenPhone -----------------------------------------------------------------------------------------------------
@@ -113,10 +121,9 @@ def _api_checks(settings: Settings, probes: Probes) -> tuple[list[Check], int]:
     ], 0
 
 
-def _broken(name: str, error: Exception) -> Check:
+def _broken(name: str, error: OpenPhoneSyncError) -> Check:
     """What happened, and what to do, as the error itself says it."""
-    detail, *mend = re.split(r"; |: (?=check )", " ".join(str(error).split()), maxsplit=1)
-    return Check(name, ok=False, detail=detail, mend="".join(mend))
+    return Check(name, ok=False, detail=error.what, mend=error.mend)
 
 
 def _check_fields(fields: tuple[FieldDefinition, ...], overrides: Mapping[str, str]) -> Check:
@@ -134,7 +141,7 @@ def _check_fields(fields: tuple[FieldDefinition, ...], overrides: Mapping[str, s
         if text
     )
     mend = (
-        "in the app open any contact, press Add property, and make one with this very name and type (text serves for all);"
+        "open any contact in the app, press Add property, and make one with this very name and type (text serves for all):"
         " what is missing is left out of contacts"
     )
     return Check("custom fields", ok=not missing and not wrong, detail=detail, mend=mend if missing or wrong else "")
@@ -155,7 +162,9 @@ def _check_pace(settings: Settings) -> Check:
     minutes = 1000 / per_second / 60
     detail = f"{per_second:g} requests a second at most: 1,000 new contacts take {minutes:.0f} min or more"
     slow = per_second < SLOW_PER_SECOND
-    return Check("pace", ok=True, detail=detail, mend="OpenPhone allows 10; see OPENPHONE_RATE_LIMIT_*" if slow else "")
+    return Check(
+        "pace", ok=True, detail=detail, mend="raise OPENPHONE_RATE_LIMIT_*: OpenPhone allows 10" if slow else ""
+    )
 
 
 # --- the database --------------------------------------------------------------------------------------------------
@@ -184,7 +193,7 @@ def _check_tls(facts: DatabaseFacts) -> Check:
         return Check("tls", ok=True, detail="the connection is encrypted")
     if facts.is_local:
         return Check("tls", ok=True, detail="not encrypted, and it does not leave this machine")
-    mend = "add sslmode=require to DATABASE_URL; clients' data crosses the network in the clear"
+    mend = "add sslmode=require to DATABASE_URL: clients' data crosses the network in the clear"
     return Check("tls", ok=False, detail="not encrypted", mend=mend)
 
 
@@ -230,21 +239,21 @@ def _check_columns(table: TableFacts) -> Check:
     alternates = {"contact_1", "relationship_1", "contact_1_phone"}
     wanted = {*MAIN_COLUMNS, *alternates} - {"intake_date" if "date_intake" in table.columns else "date_intake"}
     missing = sorted(wanted - set(table.columns))
-    mend = "they count as empty; a misspelt column can be renamed by OPENPHONE_CLIENT_QUERY" if missing else ""
+    mend = "rename a misspelt column with OPENPHONE_CLIENT_QUERY: what is not there counts as empty" if missing else ""
     detail = f"{len(table.columns)} are read" + (f"; not there: {', '.join(missing)}" if missing else "")
     return Check("columns", ok=True, detail=detail, mend=mend)
 
 
 def _check_types(table: TableFacts) -> Check:
     unfit = [
-        f"{name} is {kind}"
-        for name, kind in table.column_types.items()
-        if name in table.columns and _TEXT_COLUMN.fullmatch(name) and _UNFIT_TYPES.search(kind)
+        f"{column} is {kind}"
+        for column, kind in table.column_types.items()
+        if column in table.columns and _TEXT_COLUMN.fullmatch(column) and _UNFIT_TYPES.search(kind)
     ]
     if not unfit:
         return Check("column types", ok=True, detail="as expected" if table.column_types else "not told for a query")
     return Check(
-        "column types", ok=False, detail="; ".join(unfit), mend="make them text; numbers lose leading zeros and the +"
+        "column types", ok=False, detail="; ".join(unfit), mend="make them text: numbers lose leading zeros and the +"
     )
 
 
@@ -263,7 +272,7 @@ def _check_row_security(table: TableFacts, facts: DatabaseFacts) -> Check:
 def _check_names(table: TableFacts) -> Check:
     twice = table.names_twice
     detail = f"{twice} names stand in more than one row" if twice else "every client_name stands once"
-    return Check("duplicate names", ok=True, detail=detail, mend="openphone-sync problems lists them" if twice else "")
+    return Check("duplicate names", ok=True, detail=detail, mend="look at openphone-sync problems" if twice else "")
 
 
 def _check_sample(mapped: int, read: int) -> Check:

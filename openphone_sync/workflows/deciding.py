@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from openphone_sync.config import Settings
@@ -17,10 +18,11 @@ from openphone_sync.matching import Knowledge, Matches, MatchingRules, RemoteInd
 from openphone_sync.merging import MergeRules
 from openphone_sync.model import (
     Action,
+    ActionKind,
+    Choice,
     ClientRow,
     DesiredContact,
     Link,
-    RemoteContact,
     Skipped,
     Standing,
     Verdict,
@@ -28,15 +30,17 @@ from openphone_sync.model import (
 )
 from openphone_sync.phones import normalise_phone
 from openphone_sync.planning import (
-    Leavers,
+    NOT_OURS,
     Plan,
     PlanningRules,
+    count_losses,
     find_leavers,
     make_actions,
     make_deletions,
     make_relinks,
     make_reverted_actions,
     make_settled_actions,
+    mark_foreign,
 )
 from openphone_sync.ports import ClientSource
 from openphone_sync.workflows.gathering import (
@@ -62,17 +66,24 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A plan and how it came about: ``full`` if every row was looked at, ``listed`` if the whole workspace was."""
+    """A plan and how it came about: ``full`` if every row was looked at, ``listed`` if the whole workspace was.
+
+    ``merging`` are the rules that it was made with; acting merges by them where a contact was changed meanwhile.
+    """
 
     plan: Plan
     world: World
+    merging: MergeRules
     full: bool
     listed: bool
 
 
-def decide(options: SyncOptions, parts: Parts, run_id: str) -> Decided:
-    """Read both sides and decide. Raises what stops a run before its first write, the safety stop apart."""
-    return _Deciding(options, parts, run_id).decide()
+def decide(options: SyncOptions, parts: Parts, run_id: str, deadline_s: float) -> Decided:
+    """Read both sides and decide. Raises what stops a run before its first write, the safety stop apart.
+
+    Until the monotonic second ``deadline_s`` it keeps trying to reach them.
+    """
+    return _Deciding(options, parts, run_id, deadline_s).decide()
 
 
 def make_merge_rules(settings: Settings, fields: FieldMap) -> MergeRules:
@@ -94,14 +105,15 @@ def make_settings_mark(settings: Settings) -> str:
 class _Deciding:
     """One plan in the making."""
 
-    def __init__(self, options: SyncOptions, parts: Parts, run_id: str) -> None:
+    def __init__(self, options: SyncOptions, parts: Parts, run_id: str, deadline_s: float) -> None:
         self._options = options
         self._parts = parts
         self._settings = parts.settings
         self._store = parts.store
         self._run_id = run_id
-        self._deadline_s = parts.clock.monotonic() + options.wait_s
+        self._deadline_s = deadline_s
         self._world = World(parts.store, parts.key_mark)
+        self._merging = make_merge_rules(parts.settings, FieldMap())
         self._full = options.full or self._full_is_due()
         self._deleting = self._settings.on_removed == "delete" and options.complete
 
@@ -109,19 +121,19 @@ class _Deciding:
         self._patiently(lambda: self._world.check_workspace(self._parts.workspace))
         reading = self._patiently(self._read_source)
         remote = Remote()
-        if reading.moved or reading.removed or self._old_orphans_to_delete():
+        if reading.moved or reading.removed or self._has_old_orphans_to_delete():
             plan, remote = self._look_closer(reading)
         else:
             reading.rest_held()
             plan = self._plan(_Look(), reading, remote)
-        return Decided(plan, self._world, self._full, remote.complete)
+        return Decided(plan, self._world, self._merging, self._full, remote.complete)
 
     # --- the source --------------------------------------------------------------------------------------------------
 
     def _read_source(self) -> Reading:
         source = self._parts.open_source()
         try:
-            self._world.check_source(source.identity(), source.columns())
+            self._world.check_source(source)
             reading = self._read_rows(source)
             if not reading.read and self._options.complete and source.hides_rows():
                 self._refuse_hidden_rows()
@@ -168,16 +180,27 @@ class _Deciding:
     def _look_closer(self, reading: Reading) -> tuple[Plan, Remote]:
         definitions = self._patiently(self._parts.workspace.read_field_definitions)
         fields = make_field_map(definitions, self._settings.custom_field_keys)
-        look = self._map(reading, fields)
-        remote = Remote()
-        if self._full or needs_listing(look.desired, look.links):
+        self._merging = make_merge_rules(self._settings, fields)
+        look, remote = self._map(reading, fields), Remote()
+        # A held contact may be the person of a row that is gone.
+        listing = self._full or bool(reading.removed and reading.held) or needs_listing(look.desired, look.links)
+        if not listing:
+            self._match(look, reading, remote)
+            listing = look.creates()
+        if listing:
             if reading.held:
                 reading.wake_held()
                 look = self._map(reading, fields)
-            remote = list_workspace(self._parts.workspace, self._parts.progress)
+            remote = self._list(remote.gone)
+            self._match(look, reading, remote)
         reading.rest_held()
-        remote = self._match(look, reading, remote)
         return self._plan(look, reading, remote), remote
+
+    def _list(self, gone: set[str]) -> Remote:
+        """The whole workspace; what was found gone stays so, whatever the list shows."""
+        remote = list_workspace(self._parts.workspace, self._parts.progress)
+        remote.gone = gone
+        return remote
 
     def _map(self, reading: Reading, fields: FieldMap) -> _Look:
         rules = MappingRules(self._settings.region, fields)
@@ -185,21 +208,14 @@ class _Deciding:
         links = self._store.read_links(row.client_id for row in reading.moved)
         return _Look(fields, wanted, links, reading.unmoved)
 
-    def _match(self, look: _Look, reading: Reading, remote: Remote) -> Remote:
-        """Match what is not settled. Where that turns out to need the whole workspace, list it and match again."""
+    def _match(self, look: _Look, reading: Reading, remote: Remote) -> None:
+        """Match what is not settled, or everything where the whole workspace is there; reads what that takes."""
         look.open = look.desired if remote.complete else look.unsettled()
         for contact_id in look.doubtful():
             remote.contacts.pop(contact_id, None)
         read_missing(remote, look.contacts_to_read(), self._parts.workspace, self._parts.progress, self._parts.stopping)
         look.owners = self._store.read_owners() if remote.complete else look.owners_known()
         look.matches = self._match_against(look, reading, remote)
-        if remote.complete or not any(
-            pair.verdict in _CREATING for pair in look.matches.pairs if not pair.desired.unfit
-        ):
-            return remote
-        listed = list_workspace(self._parts.workspace, self._parts.progress)
-        listed.gone = remote.gone
-        return self._match(look, reading, listed)
 
     def _match_against(self, look: _Look, reading: Reading, remote: Remote) -> Matches:
         settings, store = self._settings, self._store
@@ -211,7 +227,7 @@ class _Deciding:
         knowledge = Knowledge(
             links=look.links_in_play(),
             owners=look.owners,
-            living=lambda client_id: client_id not in reading.absent,
+            living=partial(self._is_living, reading),
             decisions=store.read_decisions(),
             read_only=store.read_read_only(),
             gone=frozenset(remote.gone),
@@ -225,65 +241,87 @@ class _Deciding:
         )
         return match_contacts(look.open, index, knowledge, rules)
 
+    def _is_living(self, reading: Reading, client_id: str) -> bool:
+        """Whether the source has the client. One that a complete read misses left before the state was lost."""
+        if client_id in reading.absent:
+            return False
+        known = client_id in reading.fingerprints or bool(self._store.read_links([client_id]))
+        return known or not self._options.complete
+
     # --- the plan ----------------------------------------------------------------------------------------------------
 
     def _plan(self, look: _Look, reading: Reading, remote: Remote) -> Plan:
         rules = PlanningRules(
             source=self._settings.source,
-            merging=make_merge_rules(self._settings, look.fields),
+            merging=self._merging,
             delete_removed=self._deleting,
             run_id=self._run_id,
         )
         actions = self._actions(look, remote, rules)
-        gone_links = self._store.read_links(reading.removed)
-        there = (one for one in (*look.links.values(), *gone_links.values()) if one.contact_id not in remote.gone)
-        leavers = find_leavers(there, actions)
-        orphans = self._all_orphans(leavers, actions)
-        deletions = make_deletions(orphans, self._read_orphans(orphans, remote), rules)
+        known = {**look.links, **self._store.read_links(reading.removed)}
+        known |= {link.external_id: link for link in self._read_old_orphans()}
+        orphans = find_leavers(known.values(), actions, remote.gone).orphans
+        leaving = self._choose_leaving(orphans, actions)
+        self._read_links(orphans if remote.complete else leaving, remote)
+        leavers = find_leavers(known.values(), actions, remote.gone)
         return Plan(
-            actions=(*actions, *deletions),
+            actions=(*actions, *make_deletions(leaving, remote.contacts, rules)),
             clients=reading.tally,
             resting=read_resting(self._store, reading),
             fingerprints=reading.fingerprints,
             spoken_for=frozenset(look.owners) | {action.contact_id for action in actions if action.contact_id},
-            relinks=make_relinks(actions, {**look.links, **gone_links}, leavers.orphans),
-            orphans=orphans,
+            relinks=(*make_relinks(actions, known, leavers.orphans), *mark_foreign(leaving, remote.contacts, rules)),
+            orphans=leavers.orphans,
             removed=tuple(reading.removed),
             forgotten=leavers.forgotten,
             look_alikes=look.matches.look_alikes,
             warnings=(*look.fields.warnings, *_contact_warnings(look.desired, actions)),
             linked_before=self._store.count_linked(),
             known_clients=reading.known,
+            losses=count_losses(actions, look.links, leavers.orphans),
             complete=self._options.complete,
             missing_columns=self._world.missing_columns(),
         )
 
     def _actions(self, look: _Look, remote: Remote, rules: PlanningRules) -> tuple[Action, ...]:
         there = (one for one in remote.contacts.values() if one.contact_id not in remote.gone)
-        taken = {one.external_id: True for one in there if one.external_id}
+        taken = {one.external_id for one in there if one.external_id}
         judged = {one.external_id for one in look.open}
         settled = [one for one in look.desired if one.external_id not in judged]
         actions = make_actions(look.matches, look.skipped, look.links, look.owners, taken, rules)
         both = (*actions, *make_settled_actions(settled, look.links), *make_reverted_actions(look.reverted))
         return tuple(sorted(both, key=lambda action: (action.client_id, action.slot)))
 
-    def _all_orphans(self, leavers: Leavers, actions: Iterable[Action]) -> tuple[Link, ...]:
-        """Those who left just now, and those who left earlier and have not come back."""
-        kept = {action.contact_id for action in actions if action.contact_id}
-        found = {link.contact_id: link for link in self._store.read_links_standing(Standing.ORPHANED)}
-        found |= {link.contact_id: link for link in leavers.orphans}
-        return tuple(link for contact_id, link in found.items() if contact_id and contact_id not in kept)
+    def _has_old_orphans_to_delete(self) -> bool:
+        return self._deleting and bool(self._choose_leaving(self._read_old_orphans(), ()))
 
-    def _old_orphans_to_delete(self) -> bool:
-        orphans = self._store.read_links_standing(Standing.ORPHANED) if self._deleting else []
-        return any(link.contact_id for link in orphans)
+    def _read_old_orphans(self) -> list[Link]:
+        return [link for link in self._store.read_links_standing(Standing.ORPHANED) if link.contact_id]
 
-    def _read_orphans(self, orphans: Iterable[Link], remote: Remote) -> Mapping[str, RemoteContact]:
-        """The orphans as they are now, where they are to be deleted."""
-        if self._deleting:
-            ids = [link.contact_id for link in orphans if link.contact_id]
-            read_missing(remote, ids, self._parts.workspace, self._parts.progress, self._parts.stopping)
-        return remote.contacts
+    def _choose_leaving(self, orphans: Iterable[Link], actions: Sequence[Action]) -> list[Link]:
+        """The orphans to delete: none is left that is somebody else's, or that a review has to do with."""
+        if not self._deleting:
+            return []
+        reviewed = self._find_reviewed(actions)
+        ours = (link for link in orphans if link.reason != NOT_OURS)
+        return [link for link in ours if reviewed.isdisjoint((link.contact_id, link.external_id))]
+
+    def _find_reviewed(self, actions: Sequence[Action]) -> set[str]:
+        """Contact ids and external ids that a review offers, or was told are somebody who is still wanted.
+
+        A review that this run closes counts until the next one.
+        """
+        store = self._store
+        waiting = {link.external_id for link in store.read_links_standing(Standing.HELD, Standing.SKIPPED)}
+        held = store.read_candidates(sorted(waiting))
+        offered = [*held.values(), *(action.evidence for action in actions if action.kind is ActionKind.HOLD)]
+        linked = {key for key, choice in store.read_decisions().items() if choice is Choice.LINK and key[0] in waiting}
+        return {one.subject for evidence in offered for one in evidence} | {candidate for _, candidate in linked}
+
+    def _read_links(self, links: Iterable[Link], remote: Remote) -> None:
+        """The contacts of these links as they are now."""
+        ids = [link.contact_id for link in links if link.contact_id]
+        read_missing(remote, ids, self._parts.workspace, self._parts.progress, self._parts.stopping)
 
 
 class _Look:
@@ -300,12 +338,12 @@ class _Look:
         self.links = links or {}
         self.desired: list[DesiredContact] = []
         self.skipped: list[Skipped] = []
-        self.reverted: list[Link] = []
+        self.reverted = [link for link in self.links.values() if is_reverted(link, unmoved or set())]
+        held = {link.external_id for link in self.reverted}
         for one in wanted:
-            link = self.links.get(one.external_id)
-            if link is not None and is_reverted(one, link, unmoved or set()):
-                self.reverted.append(link)
-            elif isinstance(one, DesiredContact):
+            if one.external_id in held:
+                continue
+            if isinstance(one, DesiredContact):
                 self.desired.append(one)
             else:
                 self.skipped.append(one)
@@ -316,6 +354,10 @@ class _Look:
     def unsettled(self) -> list[DesiredContact]:
         """Contacts that are not what was last written."""
         return [one for one in self.desired if not is_settled(one, self.links.get(one.external_id))]
+
+    def creates(self) -> bool:
+        """Whether something would have to be created, as far as matching can tell."""
+        return any(pair.verdict in _CREATING for pair in self.matches.pairs if not pair.desired.unfit)
 
     def links_in_play(self) -> dict[str, Link]:
         """Links that an open contact may meet: those of settled siblings are spoken for."""

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from openphone_sync.errors import ConfigurationError, ContactError, UnreachableError
-from openphone_sync.mapping import FieldMap, MappingRules, make_field_map, map_client
+from openphone_sync.mapping import FieldMap, MappingRules, find_phones, make_field_map, map_client
 from openphone_sync.merging import to_json
 from openphone_sync.metrics import SCHEMA_VERSION, format_time
 from openphone_sync.model import DesiredContact, JournalEntry, Link, Wanted
@@ -16,25 +16,45 @@ from openphone_sync.workflows.parts import Parts
 
 
 def find_client(phone: str, parts: Parts) -> str:
-    """The client whose contacts carry this number; `ConfigurationError` where none or several do."""
+    """The client whose contacts carry this number; `ConfigurationError` where none or several do.
+
+    What was written is looked at first; held and skipped contacts are found in the source alone.
+    """
     found = parse_phones(phone, parts.settings.region)
     if len(found.phones) != 1 or found.unusable:
-        raise ConfigurationError("--phone takes one whole phone number")
-    clients = parts.store.find_clients_by_phone(found.phones[0].e164)
+        raise ConfigurationError(
+            "--phone is not one whole phone number; give one with its area code, such as +12135550134"
+        )
+    e164 = found.phones[0].e164
+    clients = parts.store.find_clients_by_phone(e164) or _find_in_source(e164, parts)
     if not clients:
-        raise ConfigurationError("no contact of ours carries this number")
+        raise ConfigurationError("no client carries the number of --phone; explain the client by its id")
     if len(clients) > 1:
         raise ConfigurationError(
-            f"several clients carry this number: {', '.join(clients)}; explain one of them by its id"
+            f"several clients carry the number of --phone ({', '.join(clients)}); explain one of them by its id"
         )
     return clients[0]
+
+
+def _find_in_source(e164: str, parts: Parts) -> list[str]:
+    """Clients whose row has this number; every row is read."""
+    clients = []
+    source = parts.open_source()
+    try:
+        for row in source.read_clients():
+            parts.check_going()
+            if e164 in find_phones(row, parts.settings.region):
+                clients.append(row.client_id)
+    finally:
+        source.close()
+    return clients
 
 
 def explain(client_id: str, parts: Parts) -> dict[str, Any]:
     """Everything known of one client, as a document. Holds people's data.
 
     `ConfigurationError` where neither the source nor the state knows the client. Without OpenPhone's definitions the
-    custom fields are left out, and the document says so.
+    custom fields are left out, and the document says so. `InterruptedRunError` after a signal.
     """
     fields, note = _read_fields(parts)
     source = parts.open_source()
@@ -44,13 +64,17 @@ def explain(client_id: str, parts: Parts) -> dict[str, Any]:
         source.close()
     links = parts.store.read_links([client_id])
     if row is None and not links:
-        raise ConfigurationError(f"no client has the id {client_id}, in the source or in the state")
+        raise ConfigurationError(
+            f"no client has the id {client_id}, in the source or in the state; look it up in the client table"
+        )
+    parts.check_going()
     wanted = map_client(row, MappingRules(parts.settings.region, fields)) if row else ()
     return {
         "schemaVersion": SCHEMA_VERSION,
         "clientId": client_id,
         "inSource": row is not None,
         "notes": [note] if note else [],
+        "customFieldNames": {one.key: one.name for one in fields.definitions},
         "contacts": [_explain(key, _by_id(wanted).get(key), links.get(key), parts) for key in _ids(wanted, links)],
     }
 

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,9 +15,9 @@ from openphone_sync.conversations import Block, ConversationCounts, Selection
 from openphone_sync.errors import ConfigurationError, RunError
 from openphone_sync.exporting import Compression, Format, compress, make_csv, make_json, make_ndjson
 from openphone_sync.files import replacing
+from openphone_sync.metrics import SCHEMA_VERSION, format_time
 from openphone_sync.ports import Clock, ConversationSource, NotedProgress, Shield
 
-SCHEMA_VERSION = 1
 STDOUT = "-"
 
 
@@ -65,7 +64,9 @@ def export(
             tally.write(piece)
         progress.finish()
         if total is not None and tally.rows != total:
-            raise RunError(f"{source.name} had {total} rows and yielded {tally.rows}; nothing was written, run again")
+            raise RunError(
+                f"{source.name} had {total} rows and yielded {tally.rows}, so nothing was written; run again"
+            )
     return Exported(tally.rows, tally.size, clock.monotonic() - started)
 
 
@@ -144,7 +145,7 @@ def _make_document(
     blocks = tally.count(source.read_json(selection))
     if options.form is Format.NDJSON:
         return make_ndjson(blocks)
-    head = {"schemaVersion": SCHEMA_VERSION, "exportDate": _format_time(now), "totalConversations": total}
+    head = {"schemaVersion": SCHEMA_VERSION, "exportDate": format_time(now), "totalConversations": total}
     return make_json(blocks, head)
 
 
@@ -157,10 +158,6 @@ def format_size(size: int) -> str:
         (size / 1000**3, "GB"),
     )
     return f"{amount:.1f} {unit}"
-
-
-def _format_time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 # --- the place -----------------------------------------------------------------------------------------------------
@@ -182,15 +179,15 @@ def _plain_errors(place: str) -> Iterator[None]:
         raise
     except OSError as error:
         raise ConfigurationError(
-            f"{place} cannot be written ({_explain(error, place)}); nothing was exported"
+            f"{place} cannot be written ({_why(error, place)}), so nothing was exported; choose another --output"
         ) from error
 
 
-def _explain(error: OSError, place: str) -> str:
+def _why(error: OSError, place: str) -> str:
     if isinstance(error, FileNotFoundError):
         return f"the folder {Path(place).absolute().parent} does not exist"
     if isinstance(error, IsADirectoryError):
-        return "it is a folder; give the name of a file"
+        return "it is a folder"
     return error.strerror or type(error).__name__
 
 

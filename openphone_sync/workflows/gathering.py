@@ -16,6 +16,7 @@ from openphone_sync.errors import (
     ContactError,
     ContactGoneError,
     InterruptedRunError,
+    NotSentError,
     UnreachableError,
 )
 from openphone_sync.mapping import make_fingerprint
@@ -92,7 +93,9 @@ def read_source(
     last: str | None = None
     for row in rows:
         if last is not None and row.client_id <= last:
-            raise ConfigurationError("the database does not sort ids in byte order; set its encoding to UTF8")
+            raise ConfigurationError(
+                f"the database does not sort ids in byte order ({row.client_id} came after {last}); set its encoding to UTF8"
+            )
         last = row.client_id
         _take(reading, row, beside.find(row.client_id), digest, everything=everything)
     beside.finish()
@@ -130,6 +133,8 @@ class _Beside:
         self._reading.absent.add(client.client_id)
         if not client.removed:
             self._reading.removed.append(client.client_id)
+        elif client.held:  # a rollback made its contacts again
+            self._reading.resting.append(client.client_id)
 
 
 def _take(reading: Reading, row: ClientRow, client: KnownClient | None, digest: bytes, *, everything: bool) -> None:
@@ -163,9 +168,9 @@ def is_settled(contact: Wanted, link: Link | None) -> bool:
     )
 
 
-def is_reverted(contact: Wanted, link: Link | None, unmoved: set[str]) -> bool:
-    """Whether a rollback undid this contact and its row has not changed since."""
-    return link is not None and link.standing is Standing.REVERTED and contact.client_id in unmoved
+def is_reverted(link: Link, unmoved: set[str]) -> bool:
+    """Whether a rollback undid this contact, wanted or not, and its row has not changed since."""
+    return link.standing is Standing.REVERTED and link.client_id in unmoved
 
 
 def needs_listing(wanted: Iterable[DesiredContact], links: Mapping[str, Link]) -> bool:
@@ -210,28 +215,49 @@ def read_missing(
     if not missing:
         return
     progress.start("reading contacts", len(missing))
+    refused: dict[str, ContactError] = {}
     with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
-        for contact_id, contact in zip(
+        for contact_id, found in zip(
             missing, pool.map(lambda one: _read(one, workspace, stopping), missing), strict=True
         ):
-            if contact is None:
+            if isinstance(found, RemoteContact):
+                remote.contacts[contact_id] = found
+            elif isinstance(found, ContactGoneError):
                 remote.gone.add(contact_id)
             else:
-                remote.contacts[contact_id] = contact
+                refused[contact_id] = found
             progress.advance()
     progress.finish()
+    if refused:
+        _take_from_list(remote, refused, workspace, progress)
 
 
-def _read(contact_id: str, workspace: Workspace, stopping: Callable[[], bool]) -> RemoteContact | None:
-    """One contact, None where it is gone. Any other failure ends the run: deciding needs to know."""
+def _read(contact_id: str, workspace: Workspace, stopping: Callable[[], bool]) -> RemoteContact | ContactError:
+    """One contact, or why it cannot be read."""
     if stopping():
         raise InterruptedRunError(0)
     try:
         return workspace.read_contact(contact_id)
-    except ContactGoneError:
-        return None
+    except NotSentError:
+        raise InterruptedRunError(0) from None
     except ContactError as error:
-        raise UnreachableError(f"OpenPhone cannot be read: {error.message}; run again later") from error
+        return error
+
+
+def _take_from_list(
+    remote: Remote, refused: Mapping[str, ContactError], workspace: Workspace, progress: Progress
+) -> None:
+    """Contacts that cannot be read one by one, as the list shows them: they must not keep all others waiting.
+
+    Deciding needs to know each of them; writing over one reads it again first, and fails for it alone.
+    """
+    listed = list_workspace(workspace, progress).contacts
+    for contact_id, error in refused.items():
+        if contact_id not in listed:
+            raise UnreachableError(
+                f"OpenPhone cannot be read: {error.message}; check OPENPHONE_BASE_URL, or try later"
+            ) from error
+        remote.contacts[contact_id] = listed[contact_id]
 
 
 def read_resting(store: Store, reading: Reading) -> Resting:

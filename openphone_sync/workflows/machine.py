@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from openphone_sync.config import Settings
-from openphone_sync.crontab import InstalledLine, make_bare_environ
+from openphone_sync.crontab import InstalledLine, find_start, make_bare_environ
 from openphone_sync.workflows.check import Check
 
 LEAST_FREE_BYTES = 100_000_000
@@ -38,29 +38,52 @@ def check_machine(
 
 
 def _check_folder(folder: Path) -> Check:
+    try:
+        return _look_at_folder(folder)
+    except OSError as error:
+        return Check(
+            "state folder",
+            ok=False,
+            detail=f"{folder} cannot be reached ({error.strerror})",
+            mend="choose another with --state-dir or OPENPHONE_STATE_DIR",
+        )
+
+
+def _look_at_folder(folder: Path) -> Check:
     name = "state folder"
     if not folder.exists():
         parent = next((one for one in folder.parents if one.exists()), Path("/"))
         ok = os.access(parent, os.W_OK | os.X_OK)
-        mend = "" if ok else "choose another with --state-dir or OPENPHONE_STATE_DIR"
-        return Check(name, ok, f"{folder} is not there yet; it {'will be made' if ok else 'cannot be made'}", mend)
+        if ok:
+            return Check(name, ok=True, detail=f"{folder} is not there yet, and will be made")
+        mend = "choose another with --state-dir or OPENPHONE_STATE_DIR"
+        return Check(name, ok=False, detail=f"{folder} cannot be made", mend=mend)
     mode = stat.S_IMODE(folder.stat().st_mode)
     if not (folder.is_dir() and os.access(folder, os.R_OK | os.W_OK | os.X_OK)):
         return Check(
-            name, ok=False, detail=f"{folder} cannot be written", mend=f"chown it to the user that runs this: {folder}"
+            name,
+            ok=False,
+            detail=f"{folder} cannot be written",
+            mend=f"give {folder} to the user that runs this (chown)",
         )
     if mode & 0o077:
-        return Check(name, ok=False, detail=f"{folder} is open to others ({mode:03o})", mend=f"chmod 700 {folder}")
+        return Check(name, ok=False, detail=f"{folder} is open to others ({mode:03o})", mend=f"run chmod 700 {folder}")
     return Check(name, ok=True, detail=f"{folder}, for its owner alone")
 
 
 def _check_space(folder: Path) -> Check:
-    place = next(one for one in (folder, *folder.parents) if one.exists())
+    place = next(one for one in (folder, *folder.parents) if _is_seen(one))
     free = shutil.disk_usage(place).free
-    ok = free >= LEAST_FREE_BYTES
-    return Check(
-        "space", ok, f"{free / 1e9:.1f} GB free", "" if ok else "free at least 0.1 GB: a full disk stops every run"
-    )
+    ok, free_gb = free >= LEAST_FREE_BYTES, free / 1e9
+    mend = "" if ok else "free at least 0.1 GB: a full disk stops every run"
+    return Check("space", ok, f"{free_gb:.1f} GB free", mend)
+
+
+def _is_seen(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def _check_schedule(
@@ -69,7 +92,7 @@ def _check_schedule(
     """A line that is there must run in cron's surroundings; none is no fault yet."""
     name = "schedule"
     if installed is None:
-        return Check(name, ok=True, detail="not in your crontab", mend="openphone-sync schedule start puts it there")
+        return Check(name, ok=True, detail="not in your crontab", mend="run openphone-sync schedule start")
     lacking = missing(installed)
     if lacking:
         return Check(
@@ -83,15 +106,15 @@ def _check_schedule(
             name,
             ok=False,
             detail="the program of the crontab line does not start under cron",
-            mend="openphone-sync schedule start",
+            mend="run openphone-sync schedule start again",
         )
     return Check(name, ok=True, detail=f"{installed.schedule}, and the line starts in cron's bare environment")
 
 
 def _runs_bare(command: str, environ: Mapping[str, str]) -> bool:
     """Whether the program of a line starts as cron would start it; it is only asked for its version."""
-    probe = command.partition(" sync ")[0] + " --version"
     try:
+        probe = find_start(command) + "--version"
         done = subprocess.run(
             ["/bin/sh", "-c", probe],
             env=make_bare_environ(environ),
@@ -99,7 +122,7 @@ def _runs_bare(command: str, environ: Mapping[str, str]) -> bool:
             timeout=_TIMEOUT_S,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except (OSError, ValueError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
 

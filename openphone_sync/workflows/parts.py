@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from openphone_sync.errors import InterruptedRunError
+
 if TYPE_CHECKING:  # looking at the state makes no parts
     from openphone_sync.config import Settings
     from openphone_sync.ports import ClientSource, Clock, Progress, Workspace
@@ -50,3 +52,8 @@ class Parts:
     def stopping(self) -> bool:
         """Whether a signal has asked the run to end."""
         return self.signal_number() != 0
+
+    def check_going(self) -> None:
+        """Raise `InterruptedRunError` once a signal has asked the run to end."""
+        if self.stopping():
+            raise InterruptedRunError(self.signal_number())

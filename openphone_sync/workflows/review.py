@@ -58,17 +58,20 @@ def find_review(store: Store, review_id: str) -> Review:
     for review in read_reviews(store):
         if review.review_id == review_id:
             return review
-    raise ConfigurationError(f"no open review has the id {review_id}; openphone-sync review list shows them")
+    raise ConfigurationError(f"no open review has the id {review_id}; take one from openphone-sync review list")
 
 
 def decide_link(review: Review, candidate: str | None) -> list[Decision]:
     """That the held contact is this candidate; without one, the best, if no other is as good."""
     subjects = [one.subject for one in review.candidates]
+    if not subjects:
+        raise ConfigurationError(f"{review.review_id} has no candidates; release it with review separate")
     if candidate is None:
         candidate = _clear_best(review)
     if candidate not in subjects:
-        known = ", ".join(subjects) or "none"
-        raise ConfigurationError(f"{candidate} is no candidate of {review.review_id}; its candidates: {known}")
+        raise ConfigurationError(
+            f"{candidate} is no candidate of {review.review_id}; choose from {', '.join(subjects)}"
+        )
     return [Decision(review.review_id, candidate, Choice.LINK)]
 
 
@@ -77,31 +80,34 @@ def decide_separate(review: Review) -> list[Decision]:
     return [Decision(review.review_id, one.subject, Choice.SEPARATE) for one in review.candidates]
 
 
-def save_decision(store: Store, review: Review, decisions: Sequence[Decision]) -> None:
+def save_decision(store: Store, review: Review, decisions: Sequence[Decision], now: float) -> None:
     """Remember what was decided; the next run judges the contact again."""
-    store.save_decisions(decisions)
+    store.save_decisions(decisions, now)
     store.release(review.link.client_id, review.review_id)
 
 
-def decide_all(store: Store, chosen: Filter, *, link: bool) -> list[str]:
+def decide_all(store: Store, chosen: Filter, now: float, *, link: bool) -> list[str]:
     """Decide every open review that the filter takes; those without a clear best candidate stay open when linking."""
     decided: list[str] = []
     for review in read_reviews(store, chosen):
         if link and not _has_clear_best(review):
             continue
-        save_decision(store, review, decide_link(review, None) if link else decide_separate(review))
+        save_decision(store, review, decide_link(review, None) if link else decide_separate(review), now)
         decided.append(review.review_id)
     return decided
 
 
-def apply_csv(store: Store, text: str) -> list[str]:
+def apply_csv(store: Store, text: str, now: float) -> list[str]:
     """Decide by a table as `review list --format csv` writes it, with ``link`` or ``separate`` in its last column.
 
     Everything is checked before anything is decided. `ConfigurationError` names the line that is wrong.
     """
-    planned = _read_decisions(store, text)
+    try:
+        planned = _read_decisions(store, text)
+    except csv.Error as error:
+        raise ConfigurationError(f"the file is no table ({error}); begin with review list --format csv") from None
     for review, decisions in planned:
-        save_decision(store, review, decisions)
+        save_decision(store, review, decisions, now)
     return [review.review_id for review, _ in planned]
 
 
@@ -117,12 +123,9 @@ def _read_decisions(store: Store, text: str) -> list[tuple[Review, list[Decision
         if not decision:
             continue
         review = _checked_row(number, row, decision, reviews)
-        if review.review_id in planned and (
-            decision == "link" or planned[review.review_id][1][0].choice is Choice.LINK
-        ):
-            raise ConfigurationError(f"line {number}: {review.review_id} is decided twice; keep one decision")
         made = decide_link(review, row["candidate"]) if decision == "link" else decide_separate(review)
-        planned[review.review_id] = (review, made)
+        if planned.setdefault(review.review_id, (review, made)) != (review, made):
+            raise ConfigurationError(f"line {number}: {review.review_id} is decided twice; keep one decision")
     return list(planned.values())
 
 
@@ -131,9 +134,10 @@ def _checked_row(number: int, row: Mapping[str, str], decision: str, reviews: Ma
         raise ConfigurationError(
             f"line {number}: {decision!r} is no decision; give link or separate, or leave it empty"
         )
-    if row["id"] not in reviews:
-        raise ConfigurationError(f"line {number}: no open review has the id {row['id']}")
-    return reviews[row["id"]]
+    review_id = row["id"]
+    if review_id not in reviews:
+        raise ConfigurationError(f"line {number}: no open review has the id {review_id}; take the line out")
+    return reviews[review_id]
 
 
 def _has_clear_best(review: Review) -> bool:
@@ -142,9 +146,10 @@ def _has_clear_best(review: Review) -> bool:
 
 
 def _clear_best(review: Review) -> str:
+    subjects = [one.subject for one in review.candidates]
     if not _has_clear_best(review):
-        raise ConfigurationError(f"{review.review_id} has no single best candidate; name one of them")
-    return review.candidates[0].subject
+        raise ConfigurationError(f"{review.review_id} has no single best candidate; choose from {', '.join(subjects)}")
+    return subjects[0]
 
 
 # --- documents -----------------------------------------------------------------------------------------------------

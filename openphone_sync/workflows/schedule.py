@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from openphone_sync.config import API, DATABASE, Settings, env_files, load_settings
+from openphone_sync.config import API, DATABASE, Settings, env_files, expand_home, load_settings
 from openphone_sync.crontab import (
     Crontab,
     InstalledLine,
@@ -42,7 +42,6 @@ class Schedule:
     next_runs: tuple[datetime, ...]
     has_crontab: bool = True
     changed: bool = False
-    warnings: tuple[str, ...] = ()
 
 
 def start_schedule(job: Job, crontab: Crontab, now: datetime) -> Schedule:
@@ -90,15 +89,28 @@ def make_job(settings: Settings, environ: Mapping[str, str], folder: Path) -> Jo
 
 
 def find_missing(line: InstalledLine, environ: Mapping[str, str]) -> str:
-    """What a run of this line would lack in cron's environment; empty where it has all it needs."""
+    """What a run of this line would lack in cron's environment; empty where it has all it needs, or cannot even start."""
     bare = make_bare_environ(environ)
-    words = shlex.split(line.command)
-    named = words[words.index("--env-file") + 1] if "--env-file" in words[:-1] else ""
-    folder = words[1] if words[:1] == ["cd"] else bare["HOME"]
     try:
-        load_settings(bare, env_file=Path(named) if named else None, folder=Path(folder), require=(API, DATABASE))
+        words = shlex.split(line.command, comments=True)
+    except ValueError:
+        return ""
+    named = _find_value(words, "--env-file")
+    folder = Path(_find_value(words[:2], "cd") or bare["HOME"])
+    try:
+        env_file = folder / expand_home(Path(named)) if named else None
+        load_settings(bare, env_file=env_file, folder=folder, require=(API, DATABASE))
     except ConfigurationError as error:
         return str(error)
+    return ""
+
+
+def _find_value(words: Sequence[str], option: str) -> str:
+    """The word after an option, or what stands behind its ``=``; empty without it."""
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        name, _, value = word.partition("=")
+        if name == option:
+            return value or following
     return ""
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from openphone_sync.applying import Applied, ApplyRules, apply_plan
+from openphone_sync.config import Settings
 from openphone_sync.errors import InterruptedRunError, RunError, SafetyStopError, WorldMovedError
-from openphone_sync.mapping import FieldMap
+from openphone_sync.logs import OPERATOR
 from openphone_sync.metrics import format_time
 from openphone_sync.model import ActionKind, Result
 from openphone_sync.planning import Plan, check_safety
@@ -19,6 +22,7 @@ from openphone_sync.reports import (
     FAILED,
     INTERRUPTED,
     PARTIAL,
+    RUNS_FOLDER,
     STOPPED,
     SUCCEEDED,
     RunFrame,
@@ -28,16 +32,19 @@ from openphone_sync.reports import (
     make_report,
     save_report,
 )
-from openphone_sync.workflows.deciding import FACT_LAST_FULL, Decided, decide, make_merge_rules, make_settings_mark
+from openphone_sync.workflows.deciding import FACT_LAST_FULL, Decided, decide, make_settings_mark
 from openphone_sync.workflows.parts import Parts, SyncOptions
 from openphone_sync.workflows.patience import keep_trying
 from openphone_sync.workflows.settling import settle_unfinished
 from openphone_sync.workflows.tidying import tidy_up
 
+Deciding = Callable[[float], Decided]
+"""Makes a plan; takes the monotonic second until which ``--wait`` keeps trying."""
+
 
 def sync(options: SyncOptions, parts: Parts, frame: RunFrame) -> RunReport:
     """Run once and record it in state, report file and metrics. What ends a run early is in the report."""
-    return carry_out(lambda: decide(options, parts, frame.run_id), options, parts, frame)
+    return carry_out(partial(decide, options, parts, frame.run_id), options, parts, frame)
 
 
 def sync_by_plan(path: Path, options: SyncOptions, parts: Parts, frame: RunFrame) -> RunReport:
@@ -50,8 +57,8 @@ def sync_by_plan(path: Path, options: SyncOptions, parts: Parts, frame: RunFrame
         limit=saved.frame.limit,
     )
 
-    def decide_again() -> Decided:
-        decided = decide(options, parts, frame.run_id)
+    def decide_again(deadline_s: float) -> Decided:
+        decided = decide(options, parts, frame.run_id, deadline_s)
         check_frame(saved, _plan_frame(decided, options, parts))
         check_plan(saved, decided.plan)
         return decided
@@ -59,20 +66,23 @@ def sync_by_plan(path: Path, options: SyncOptions, parts: Parts, frame: RunFrame
     return carry_out(decide_again, options, parts, frame)
 
 
-def carry_out(deciding: Callable[[], Decided], options: SyncOptions, parts: Parts, frame: RunFrame) -> RunReport:
+def carry_out(deciding: Deciding, options: SyncOptions, parts: Parts, frame: RunFrame) -> RunReport:
     """Settle what is open, decide, check, act, report: the way of every run that writes."""
     parts.store.start_run(frame.run_id, frame.command, frame.started_at)
     try:
-        deadline_s = parts.clock.monotonic() + options.wait_s
+        deadline_s = _make_deadline(options, parts)
         keep_trying(lambda: settle_unfinished(parts), parts, deadline_s)
-        decided = deciding()
+        decided = deciding(deadline_s)
         frame = _framed(frame, decided)
         _check(decided, options, parts)
         report = _act(decided, options, parts, frame)
     except RunError as error:
         report = _end(error, parts, frame)
     except BaseException:
-        _record(_end(RunError("a bug ended the run"), parts, frame), parts)
+        _record(
+            _end(RunError("a bug ended the run; look into the log in the state folder, and report it"), parts, frame),
+            parts,
+        )
         raise
     _record(report, parts)
     return report
@@ -85,11 +95,11 @@ def dry_run(options: SyncOptions, parts: Parts, frame: RunFrame, out: Path | Non
         if out is not None:
             save_plan(out, _plan_frame(decided, options, parts), decided.plan, format_time(parts.clock.now()))
 
-    return show(lambda: decide(options, parts, frame.run_id), options, parts, frame, save)
+    return show(partial(decide, options, parts, frame.run_id), options, parts, frame, save)
 
 
 def show(
-    deciding: Callable[[], Decided],
+    deciding: Deciding,
     options: SyncOptions,
     parts: Parts,
     frame: RunFrame,
@@ -97,7 +107,7 @@ def show(
 ) -> RunReport:
     """What a run would do, as a report with its actions; nothing is recorded."""
     try:
-        decided = deciding()
+        decided = deciding(_make_deadline(options, parts))
         _check(decided, options, parts)
         save(decided)
         document = _report(decided.plan, Applied(), parts, _framed(frame, decided), SUCCEEDED)
@@ -105,6 +115,10 @@ def show(
     except RunError as error:
         report = _end(error, parts, frame)
         return RunReport(make_dry_run(report.document, Plan()), report.exit_code)
+
+
+def _make_deadline(options: SyncOptions, parts: Parts) -> float:
+    return parts.clock.monotonic() + options.wait_s
 
 
 def _check(decided: Decided, options: SyncOptions, parts: Parts) -> None:
@@ -130,24 +144,30 @@ def _framed(frame: RunFrame, decided: Decided) -> RunFrame:
 
 def _act(decided: Decided, options: SyncOptions, parts: Parts, frame: RunFrame) -> RunReport:
     plan, store = decided.plan, parts.store
+    if plan.pending:
+        store.keep_copy(parts.clock.now())
     decided.world.remember()
     store.mark_removed(plan.removed)
     store.forget_links(plan.forgotten)
     rules = ApplyRules(
         run_id=frame.run_id,
         source=parts.settings.source,
-        merging=make_merge_rules(parts.settings, FieldMap()),
+        merging=decided.merging,
         fail_fast=options.fail_fast,
     )
     applied = apply_plan(plan, parts.workspace, store, rules, parts.clock, parts.progress, parts.stopping)
-    _remember_findings(decided, applied, options, parts)
+    try:
+        store.mark_due({one.action.client_id for one in applied.outcomes if one.result is not Result.DONE})
+        _remember_findings(decided, applied, options, parts)
+    except RunError as error:  # what was written is in the report all the same
+        applied = replace(applied, stopped_by=applied.stopped_by or error)
     status, exit_code = _judge(applied, parts)
     return RunReport(_report(plan, applied, parts, frame, status), exit_code)
 
 
 def _remember_findings(decided: Decided, applied: Applied, options: SyncOptions, parts: Parts) -> None:
     """Candidates of held contacts, rows that look alike, and when every link was last checked."""
-    judged = [one for one in decided.plan.actions if one.kind is not ActionKind.DELETE and one.verdict]
+    judged = [one for one in decided.plan.actions if one.verdict]
     held = {one.external_id: one.evidence if one.kind is ActionKind.HOLD else () for one in judged}
     parts.store.save_candidates(held)
     parts.store.save_look_alikes(decided.plan.look_alikes, judged=list(held))
@@ -198,5 +218,17 @@ def _record(report: RunReport, parts: Parts) -> None:
     """Keep the report: in the state, as a file of its own, and in the metrics."""
     text = json.dumps(report.document, ensure_ascii=False)
     parts.store.finish_run(report.run_id, report.status, parts.clock.now(), text)
-    save_report(parts.settings.state_dir, report.document)
+    _save_file(report, parts.settings)
     tidy_up(parts.store, parts.settings, parts.clock.now())
+
+
+def _save_file(report: RunReport, settings: Settings) -> None:
+    """The run file; one that cannot be written is a warning: the run has been, and the state has its report."""
+    try:
+        save_report(settings.state_dir, report.document)
+    except OSError as error:
+        logging.getLogger(OPERATOR).warning(
+            "the run file cannot be written to %s (%s); check rights and space",
+            settings.state_dir / RUNS_FOLDER,
+            error.strerror,
+        )

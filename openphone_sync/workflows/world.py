@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from openphone_sync.errors import WorldMovedError
 from openphone_sync.model import SourceIdentity
-from openphone_sync.ports import Workspace
+from openphone_sync.ports import ClientSource, Workspace
 from openphone_sync.state import Store
 
 _KEY = "key"
@@ -29,6 +29,7 @@ class World:
         self._workspace: frozenset[str] | None = None
         self._database: SourceIdentity | None = None
         self._columns: tuple[str, ...] = ()
+        self._all_columns: tuple[str, ...] = ()
 
     def check_workspace(self, workspace: Workspace) -> None:
         """A key that is known belongs to the known workspace; another key must show one of its phone numbers."""
@@ -43,20 +44,21 @@ class World:
             )
         self._workspace = found
 
-    def check_source(self, identity: SourceIdentity, columns: tuple[str, ...]) -> None:
+    def check_source(self, source: ClientSource) -> None:
         """The rows come from where they came from last time."""
+        identity = source.identity()
         known = self._store.read_fact(_DATABASE)
         if known is not None and not identity.same_as(SourceIdentity(**json.loads(known))):
             raise WorldMovedError(
                 "DATABASE_URL or the client table is another one than this state folder knows; "
                 "use that one again, or a --state-dir of its own for each source"
             )
-        self._database, self._columns = identity, columns
+        self._database, self._columns, self._all_columns = identity, source.columns(), source.all_columns()
 
     def missing_columns(self) -> tuple[str, ...]:
-        """Columns that the source had last time and has no longer."""
+        """Columns that were read last time and that the source has no longer; one that nobody reads now may be there."""
         known = json.loads(self._store.read_fact(_COLUMNS) or "[]")
-        return tuple(name for name in known if name not in self._columns)
+        return tuple(name for name in known if name not in self._all_columns)
 
     def source(self) -> dict[str, str]:
         """The source that was seen, as a mapping."""

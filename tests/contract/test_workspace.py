@@ -1,4 +1,4 @@
-"""What everybody may expect of `ports.Workspace`, on the fake and on the sandbox over a socket.
+"""What everybody may expect of `ports.Workspace`, on the sandbox over a socket.
 
 Where ``OPENPHONE_OPENAPI`` names the vendor's document, each exchange with the sandbox is held against it.
 """
@@ -23,7 +23,6 @@ from openphone_sync.ports import Workspace
 from openphone_sync.sandbox import SandboxServer
 from openphone_sync.wiring import SystemClock
 from tests.contract.document import watch
-from tests.contract.fake import FakeWorkspace, make_field
 from tests.office import FAST
 
 RULES = MergeRules(normalise_phone=lambda text: normalise_phone(text, "US"))
@@ -38,13 +37,8 @@ class World:
     add: Callable[[ContactDraft], str]
 
 
-@pytest.fixture(params=["fake", "sandbox"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    if request.param == "fake":
-        fake = FakeWorkspace()
-        yield World(fake, lambda draft: fake.add(draft).contact_id)
-        return
-    sandbox: SandboxServer = request.getfixturevalue("sandbox")
+@pytest.fixture
+def world(sandbox: SandboxServer, tmp_path: Path) -> Iterator[World]:
     clock = SystemClock()
     client = make_client(sandbox.base_url, sandbox.options.key, 5.0, version="test")
     watch(client)
@@ -67,13 +61,14 @@ def workspace(world: World) -> Workspace:
 
 
 def make_draft(workspace: Workspace, external_id: str | None = "client_1") -> ContactDraft:
+    county = next(one.key for one in workspace.read_field_definitions() if one.name == "County")
     return ContactDraft(
         "Ann",
         company="Legal Client",
         role="Civil Client",
         phones=(RemoteItem("Main Phone", "+12135550134"), RemoteItem("Work", "+13105550188")),
         emails=(RemoteItem("Home", "ann@example.org"),),
-        custom_fields=(make_field(workspace.read_field_definitions(), "County", "Kern County"),),
+        custom_fields=(RemoteField(county, "Kern County"),),
         external_id=external_id,
         source="ours",
     )

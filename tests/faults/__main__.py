@@ -12,14 +12,12 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 
+from benchmarks.readme import write_section
 from openphone_sync.sandbox import EmbeddedPostgres
 from tests.faults.cases import CASES, STAGES, Case, run_case, run_undisturbed
 from tests.faults.killing import Killed, Lane, run_lane
 from tests.faults.losses import EndState
 
-README = Path(__file__).resolve().parents[2] / "benchmarks" / "README.md"
-BEGIN, END = "<!-- faults:begin -->", "<!-- faults:end -->"
-HEADING = "## Broken on purpose, and what was lost\n\n`./dev faults --write`"
 LANES = 8
 ROWS = 500
 """Clients of a killed office; each has an alternate, which makes a thousand contacts."""
@@ -40,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     sys.stdout.write(table)
     sys.stderr.writelines(f"LOST  {loss}\n" for loss in losses)
     if chosen.write:
-        write_table(table)
+        write_section("faults", "Broken on purpose, and what was lost", "./dev faults --write", table)
     return 1 if losses else 0
 
 
@@ -65,15 +63,6 @@ def make_table(rows: Iterable[tuple[str, ...]]) -> str:
     """Markdown."""
     lines = ["| fault | lost on a first run | lost on an update run |", "|---|---|---|"]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
-
-
-def write_table(table: str) -> None:
-    """Replace what stands between the marks in benchmarks/README.md."""
-    text = README.read_text(encoding="utf-8") if README.exists() else ""
-    if BEGIN not in text:
-        text = f"{text.rstrip()}\n\n{HEADING}\n\n{BEGIN}\n{END}\n"
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    README.write_text(f"{before}{BEGIN}\n{table}{END}{after}", encoding="utf-8")
 
 
 def _run_faults(

@@ -75,6 +75,7 @@ def some_wanted(draw: st.DrawFn, client_id: str, slot: int) -> DesiredContact:
 def some_contact(draw: st.DrawFn, contact_id: str) -> RemoteContact:
     born = draw(st.sampled_from(BIRTHS))
     external_ids = [None, None, None, *(f"client_{n}" for n in range(5)), "client_1_alt_1", "client_1_alt_2"]
+    external_ids += ["client_1~2", "client_1_alt_1~2"]
     return RemoteContact(
         contact_id,
         external_id=draw(st.sampled_from(external_ids)),
@@ -138,6 +139,11 @@ def in_common(pair: Pair) -> bool:
     return bool(phones or emails or remote.external_id == pair.desired.external_id)
 
 
+def is_foreign(contact: RemoteContact, world: World) -> bool:
+    refused = contact.contact_id in world.knowledge.read_only and contact.source != OURS
+    return refused or (contact.source or "").startswith("openphone-")
+
+
 @given(some_world())
 def test_every_wanted_contact_gets_one_pair_in_order(world: World) -> None:
     assert tuple(pair.desired for pair in world.match().pairs) == world.wanted
@@ -184,8 +190,7 @@ def test_contact_of_another_living_person_is_never_taken(world: World) -> None:
 def test_integrations_contacts_are_met_only_by_decision(world: World) -> None:
     for pair in met(world.match()):
         assert pair.remote is not None
-        foreign = (pair.remote.source or "").startswith("openphone-")
-        if foreign or pair.remote.contact_id in world.knowledge.read_only:
+        if is_foreign(pair.remote, world):
             key = (pair.desired.external_id, pair.remote.contact_id)
             assert world.knowledge.decisions.get(key) is Choice.LINK
 
@@ -234,9 +239,7 @@ def test_once_linked_the_next_run_meets_the_same_contacts(world: World) -> None:
     first = {
         p.desired.external_id: p.remote.contact_id
         for p in met(world.match())
-        if p.remote
-        and not (p.remote.source or "").startswith("openphone-")
-        and p.remote.contact_id not in world.knowledge.read_only
+        if p.remote and not is_foreign(p.remote, world)
     }
     links = {
         link.external_id: link for link in world.knowledge.owners.values() if link.contact_id not in first.values()

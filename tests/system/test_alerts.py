@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from openphone_sync.locking import run_lock
 from openphone_sync.sandbox import Fault, FaultKind
-from openphone_sync.wiring import run_lock
 from tests.office import JAMES, Office, Ran
 from tests.receiver import Receiver
 
@@ -73,9 +73,15 @@ def test_bodies_carry_counts_and_ids_only(office: Office, receiver: Receiver, se
     assert f"client_{client_id}" in ran.err
     sent = "".join(one.body for one in receiver.take())
     assert f"1 failed: client_{client_id}" in sent
-    assert "exit code 1: some contacts failed" in sent
+    assert "exit code 1: done, but some contacts failed" in sent
     for secret in ("James", "Smith", "5550134", "555-0134", office.sandbox.options.key, office.dsn):
         assert secret not in sent
+
+
+def test_an_alert_address_may_hold_commas(office: Office, receiver: Receiver) -> None:
+    addresses = f"json://{receiver.host}/alert?-to=a,b, json://{receiver.host}/alert"
+    assert fail(office, {"OPENPHONE_ALERT_URLS": addresses}).code == 3
+    assert [one.path for one in receiver.take("/alert")] == ["/alert?to=a%2Cb", "/alert"]
 
 
 def test_a_receiver_that_is_down_never_fails_a_run(office: Office) -> None:
@@ -156,6 +162,20 @@ def test_a_limit_that_is_raised_is_told_as_good_again(
         assert office.run("status", "--max-age", "26h", "-q", **settings).code == 0
         told = titles(receiver)
         assert told[-1:] == ([] if turn else ["openphone-sync is up to date again"])
+
+
+def test_a_good_run_whose_stdout_is_gone_alarms_nobody(
+    office: Office, receiver: Receiver, settings: dict[str, str]
+) -> None:
+    office.make_clients(JAMES)
+    with office.start("sync", "--json", **settings) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        process.wait()
+    assert process.returncode == 141
+    assert pings(receiver) == ["/ping/uuid/start?rid=1", "/ping/uuid?rid=1"]
+    assert titles(receiver) == []
+    assert not (office.state_dir / "alerts.json").exists()
 
 
 def test_without_the_extra_the_line_says_what_to_install(

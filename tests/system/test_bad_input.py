@@ -48,6 +48,19 @@ def test_all_bad_settings_are_named_at_once(office: Office) -> None:
     assert ran.json["exitCode"] == 2
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"https://user:{PASSWORD}@api.example.com",
+        f"https://:{PASSWORD}@api.example.com",
+        f"user:{PASSWORD}@api.example.com",
+        f"https://api.example.com?token={PASSWORD}",
+    ],
+)
+def test_an_address_with_a_password_is_refused_and_not_shown(office: Office, address: str) -> None:
+    assert_stopped(office.run("sync", OPENPHONE_BASE_URL=address), 2, "OPENPHONE_BASE_URL", "https://api.quo.com")
+
+
 def test_all_missing_settings_are_named_at_once(office: Office) -> None:
     ran = office.run(
         "sync", OPENPHONE_API_KEY="", DATABASE_URL="", OPENPHONE_TIMEOUT="soon", OPENPHONE_NAME_THRESHOLD="1.5"
@@ -157,6 +170,12 @@ def test_a_missing_table_is_named(office: Office) -> None:
     assert_stopped(office.run("sync", OPENPHONE_CLIENT_TABLE="law.people"), 2, "law.people")
 
 
+@pytest.mark.parametrize("name", ["a.b.c", "public.", ".clients", '"clients', "a..b"])
+def test_what_is_no_table_name_is_told(office: Office, name: str) -> None:
+    ran = office.run("sync", OPENPHONE_CLIENT_TABLE=name)
+    assert_stopped(ran, 2, f"OPENPHONE_CLIENT_TABLE: {name!r} is no table; give table or schema.table")
+
+
 def test_two_tables_ask_for_a_choice(office: Office) -> None:
     office.make_clients(JAMES)
     office.sql('CREATE TABLE "Client" (id int, client_name text)')
@@ -258,6 +277,33 @@ def test_a_state_folder_that_cannot_be_made_or_written(office: Office) -> None:
     if os.geteuid() == 0:
         assert_stopped(office.run("sync", "--state-dir", "/proc/openphone-sync"), 2, "state folder")
     assert_nothing_written(office)
+
+
+@pytest.mark.parametrize("command", ["sync", "status", "test-connection"])
+def test_paths_that_lead_nowhere_are_named(office: Office, command: str) -> None:
+    for arguments in (["--state-dir", "~nosuchuser/x"], ["--env-file", "~nosuchuser/x"], ["--env-file", "x" * 300]):
+        assert_stopped(office.run(command, *arguments), 2, arguments[1])
+    assert_stopped(office.run(command, OPENPHONE_STATE_DIR="~nosuchuser/x"), 2, "~nosuchuser/x")
+    assert_stopped(office.run(command, OPENPHONE_CLIENT_QUERY="@~nosuchuser/x"), 2, "OPENPHONE_CLIENT_QUERY")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["metrics --last", "sync --limit", "dry-run --limit", "sync --batch-size", "export-conversations --limit"],
+)
+def test_a_number_without_end_is_refused(office: Office, command: str) -> None:
+    office.make_clients(JAMES)
+    ran = office.run(*command.split(), "9" * 20)
+    assert ran.code == 2
+    assert "bug" not in ran.err
+    assert_nothing_written(office)
+
+
+def test_an_empty_folder_is_not_the_current_one(office: Office) -> None:
+    for option in ("--state-dir", "--env-file"):
+        ran = office.run("status", option, "")
+        assert ran.code == 2
+        assert option in ran.err
 
 
 @pytest.mark.parametrize("damage", ["garbage", "torn", "other"])

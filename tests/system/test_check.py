@@ -2,13 +2,17 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from openphone_sync.crontab import make_marks
+from openphone_sync.mapping import FIELD_LABELS
 from openphone_sync.sandbox import CUSTOM_FIELDS, CustomField, EmbeddedPostgres, SandboxOptions, SandboxServer
 from tests.office import JAMES, Office, Ran
+from tests.system.test_schedule import put_env_file
 
 
 def checks(ran: Ran) -> dict[str, Any]:
@@ -117,11 +121,12 @@ def test_row_security_that_hides_every_row_is_found(office: Office, postgres: Em
     assert "GRANT SELECT" in checks(refused)["table"]["mend"]
 
 
-def test_a_client_query_is_looked_at_too(office: Office) -> None:
+@pytest.mark.parametrize("ending", [";", "; -- all of them", " -- all\n;\n"])
+def test_a_client_query_is_looked_at_too(office: Office, ending: str) -> None:
     office.sql("CREATE TABLE people (nr int, who text, tel text)")
     office.sql("INSERT INTO people VALUES (1, '100%% Ann', '213 555 0134')")
-    query = "SELECT nr AS id, who AS client_name, tel AS phone FROM people WHERE who LIKE '100%';"
-    ran = office.run("test-connection", "--json", OPENPHONE_CLIENT_QUERY=query)
+    query = "SELECT nr AS id, who AS client_name, tel AS phone FROM people WHERE who LIKE '100%'"
+    ran = office.run("test-connection", "--json", OPENPHONE_CLIENT_QUERY=query + ending)
     assert ran.code == 0, ran.out
     assert ran.json["sampleClients"] == 1
     assert checks(ran)["table"]["detail"] == "the client query, 1 rows"
@@ -133,7 +138,61 @@ def test_a_state_folder_open_to_others_is_found(office: Office) -> None:
     office.state_dir.chmod(0o755)
     ran = office.run("test-connection", "--json")
     assert failing(ran) == ["state folder"]
-    assert checks(ran)["state folder"]["mend"].startswith("chmod 700")
+    assert checks(ran)["state folder"]["mend"].startswith("run chmod 700")
+
+
+@pytest.mark.parametrize(
+    ("command", "detail"),
+    [
+        (
+            "{program} --env-file {file} --state-dir '{state}' sync # don't worry about a sync by hand",
+            "the line starts in",
+        ),
+        ("{program} --env-file={file} --state-dir '{state}' sync --quiet >> /tmp/log", "the line starts in"),
+        ("cd {folder} && {program} --env-file .env --state-dir '{state}' sync", "the line starts in"),
+        ("{program} --state-dir '{state}' sync", "cron has none of this shell's variables"),
+        ("{program} --env-file '{file} --state-dir '{state}' sync", "does not start"),
+        ("{program} --env-file {file} status", "does not start"),
+        ("cd", "cron has none of this shell's variables"),
+    ],
+)
+def test_a_line_that_somebody_edited_is_judged_as_the_shell_reads_it(
+    office: Office, tmp_path: Path, command: str, detail: str
+) -> None:
+    office.make_clients(JAMES)
+    file, state = put_env_file(office), tmp_path / "our sync state"
+    begin, end = make_marks(state)
+    line = command.format(program=f"{sys.executable} -m openphone_sync", file=file, folder=file.parent, state=state)
+    (tmp_path / "table").write_text(f"{begin}\n0 2 * * * {line}\n{end}\n")
+    (tmp_path / "crontab").write_text(f"#!/bin/sh\ncat {tmp_path}/table\n")
+    (tmp_path / "crontab").chmod(0o755)
+    path = f"{tmp_path}:{office.environment['PATH']}"
+    ran = office.run("test-connection", "--json", "--state-dir", str(state), PATH=path)
+    assert detail in checks(ran)["schedule"]["detail"]
+    assert not office.contacts()
+
+
+def test_a_state_folder_that_cannot_be_reached_hides_nothing_else(office: Office) -> None:
+    office.make_clients(JAMES)
+    ran = office.run("test-connection", "--json", OPENPHONE_STATE_DIR="/tmp/" + "x" * 300)
+    assert ran.code == 1
+    assert failing(ran) == ["state folder"]
+    assert "cannot be reached" in checks(ran)["state folder"]["detail"]
+    assert ran.json["databaseConnection"] is True
+
+
+def test_misspelt_settings_are_shown(office: Office) -> None:
+    office.make_clients(JAMES)
+    file = office.folder / ".env"
+    file.write_text("".join(f"OPENPHONE_CF_{name}_KEY=x\n" for name in FIELD_LABELS))
+    assert checks(office.run("test-connection", "--json"))["settings"]["mend"] == ""
+    file.write_text("OPENPHONE_CF_CONTY_KEY=x\nOPENPHONE_ON_REMOVD=delete\nANOTHER_PROGRAMS=x\n")
+    ran = office.run("test-connection", "--json")
+    assert ran.code == 0
+    assert [(one["detail"], one["mend"]) for one in ran.json["checks"] if one["name"] == "settings"] == [
+        ("unknown setting OPENPHONE_CF_CONTY_KEY in an env file", "write OPENPHONE_CF_COUNTY_KEY, if that is meant"),
+        ("unknown setting OPENPHONE_ON_REMOVD in an env file", "write OPENPHONE_ON_REMOVED, if that is meant"),
+    ]
 
 
 def test_a_slow_pace_is_priced(office: Office) -> None:

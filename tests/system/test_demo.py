@@ -7,14 +7,13 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.office import FAST, JAMES, Office
+from tests.office import FAST, JAMES, Office, wait_until
 
 
 @contextmanager
@@ -97,11 +96,22 @@ def test_an_interrupted_demo_leaves_nothing_behind(short: Path, number: signal.S
         demo.send_signal(number)
         demo.communicate(timeout=30)
     assert demo.returncode == 128 + number
-    deadline = time.monotonic() + 10
-    while (leftovers(short) or processes_in(short)) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert leftovers(short) == []
-    assert processes_in(short) == []
+    wait_until(lambda: not leftovers(short) and not processes_in(short))
+
+
+def test_a_command_that_a_signal_ends_fails_the_demo(short: Path) -> None:
+    with program(short, "demo", "--clients", "2") as demo:
+        wait_until(lambda: bool(find_commands(demo.pid, "dry-run")))
+        os.kill(find_commands(demo.pid, "dry-run")[0], signal.SIGKILL)
+        out, err = demo.communicate(timeout=60)
+    assert demo.returncode == 128 + signal.SIGKILL, err
+    assert "$ openphone-sync status" in out
+
+
+def find_commands(parent: int, word: str) -> list[int]:
+    """Process ids of the children of a process that have a word on their command line."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [int(pid) for pid in children if f"\0{word}\0" in Path(f"/proc/{pid}/cmdline").read_text()]
 
 
 def read_exports(sandbox: subprocess.Popen[str]) -> dict[str, str]:
@@ -117,7 +127,7 @@ def read_exports(sandbox: subprocess.Popen[str]) -> dict[str, str]:
 
 
 def test_the_sandbox_serves_and_keeps_its_contents(office: Office, short: Path) -> None:
-    [client_id] = office.make_clients(JAMES)
+    office.make_clients(JAMES)
     arguments = (
         "sandbox",
         "--port",
@@ -139,13 +149,34 @@ def test_the_sandbox_serves_and_keeps_its_contents(office: Office, short: Path) 
         report = office.sync("--mode", "full", **settings)
         assert report["contacts"]["unchanged"] == 2
         assert report["requests"]["POST"] == 0
-    assert client_id
+
+
+HASTY = """
+import os, signal, sys
+from openphone_sync.cli import main
+write = sys.stdout.write
+def write_and_end(text):
+    write(text)
+    if "Ctrl-C" in text:
+        os.kill(os.getpid(), signal.SIGTERM)
+sys.stdout.write = write_and_end
+main()
+"""
+
+
+def test_a_signal_right_after_the_announcement_ends_the_sandbox_in_order(office: Office) -> None:
+    file = office.folder / "contacts.json"
+    command = [sys.executable, "-c", HASTY, "sandbox", "--port", "0", "--file", str(file)]
+    done = subprocess.run(command, env=office.environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert file.exists()
 
 
 @pytest.mark.parametrize(
     ("option", "value", "word"),
     [
         ("--fault", "nonsense", "nonsense"),
+        ("--fault", "status:status=99", "200 to 599"),
         ("--variant", "patch_style=maybe", "patch_style"),
         ("--port", "99999", "port"),
         ("--rate-limit", "0", "rate"),

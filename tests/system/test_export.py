@@ -25,6 +25,7 @@ from psycopg.rows import dict_row
 from openphone_sync.cli.app import app
 from openphone_sync.cli.door import leave_by
 from openphone_sync.sandbox import EmbeddedPostgres, load_samples
+from tests.office import wait_until
 
 PROGRAM = (sys.executable, "-m", "openphone_sync")
 SAMPLES = 400
@@ -90,8 +91,7 @@ def run(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: 
     def run_command(*arguments: str) -> Ran:
         capfdbinary.readouterr()
         before = {number: signal.getsignal(number) for number in SIGNALS}
-        with contextlib.suppress(SystemExit):
-            code = leave_by(lambda: app(list(arguments)))
+        code = leave_by(lambda: app(list(arguments)), arguments)
         for number, handler in before.items():
             signal.signal(number, handler)
         sys.stdout.flush()
@@ -185,6 +185,13 @@ def test_the_result_can_be_a_document(run: Run, tmp_path: Path) -> None:
     assert ran.document == {
         **expected, "totalConversations": 3, "bytes": size, "durationSeconds": ran.document["durationSeconds"]
     }  # fmt: skip
+
+
+def test_an_export_that_fails_is_a_document_too(run: Run, tmp_path: Path) -> None:
+    ran = run("export-conversations", "--json", "-o", "a.json", "--columns", "nope")
+    assert (ran.code, ran.document["exitCode"], left_in(tmp_path)) == (2, 2, [])
+    assert "nope" in ran.document["message"]
+    assert run("export-conversations", "--json", "-o", "-", "--columns", "nope").out == b""
 
 
 def test_no_row_is_a_whole_document_in_every_form(run: Run, execute: Callable[[str], None]) -> None:
@@ -385,6 +392,14 @@ def test_what_is_not_one_whole_number_is_refused(run: Run, asked: str) -> None:
     assert asked not in ran.err.replace("+12135550134 or (213) 555-0134", "")
 
 
+@pytest.mark.parametrize("option", ["--phone-number", "--since", "--until", "--columns", "--table", "--output"])
+@pytest.mark.parametrize("nothing", ["", " "])
+def test_an_option_that_is_given_empty_exports_nothing(run: Run, tmp_path: Path, option: str, nothing: str) -> None:
+    ran = run("export-conversations", option, nothing)
+    assert (ran.code, ran.out, left_in(tmp_path)) == (2, b"", [])
+    assert option in ran.err
+
+
 def test_columns_come_in_the_order_asked_for(run: Run) -> None:
     arguments = ("export-conversations", "-o", "-", "--limit", "1", "--columns", "phone_number, id")
     assert list(run(*arguments).document["conversations"][0]) == ["phone_number", "id"]
@@ -414,7 +429,9 @@ def test_a_table_in_another_schema_and_with_a_quoted_name_is_found(run: Run, exe
     [
         (("--table", "nowhere"), "the table nowhere does not exist in database test; name another with --table"),
         (("--table", "no.where"), "the table no.where does not exist"),
-        (("--columns", "id,nope"), "has no column nope; it has id, conversation_id"),
+        (("--table", "other.public.t"), "--table: 'other.public.t' is no table; give table or schema.table"),
+        (("--table", 'a"b'), "is no table; give table or schema.table"),
+        (("--columns", "id,nope"), "has no column nope; choose from id, conversation_id"),
         (("--columns", "id,id"), "id is named twice"),
         (("--since", "soon"), "'soon' is no date or time"),
         (("--since", "2026-01-02", "--until", "2026-01-02"), "is not after --since"),
@@ -423,7 +440,7 @@ def test_a_table_in_another_schema_and_with_a_quoted_name_is_found(run: Run, exe
             "need a time in public.keyless.created_at, which is of type text",
         ),
         (("--table", "keyless", "--phone-number", "2135550134"), "needs the column phone_number"),
-        (("--output", "-", "--json"), "stdout takes either"),
+        (("--output", "-", "--json"), "stdout takes the export (--output -) or this document, not both"),
         (("--output", "no/such/x.json"), "no/such does not exist"),
         (("--output", "folder"), "folder cannot be written (it is a folder"),
     ],
@@ -483,13 +500,6 @@ CREATE VIEW broken AS SELECT g AS id, repeat('x', 2000) AS text, 1 / (3000 - g) 
 """
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def is_idle(dsn: str) -> bool:
     with psycopg.connect(dsn) as connection:
         row = connection.execute(
@@ -505,14 +515,14 @@ def test_a_signal_leaves_the_old_file_nothing_else_and_no_query(
     execute(SLOW_VIEW)
     (tmp_path / "x.ndjson").write_text("old")
     program = start(dsn, tmp_path, "-o", "x.ndjson", "--table", "endless")
-    wait_for(lambda: not is_idle(dsn))
+    wait_until(lambda: not is_idle(dsn))
     program.send_signal(number)
     out, err = program.communicate(timeout=10)
     assert (program.returncode, out) == (128 + number, b"")
-    assert err.decode() == f"openphone-sync: interrupted by signal {number.value}\n"
+    assert err.decode() == f"openphone-sync: interrupted by signal {number.value}; run the command again\n"
     assert left_in(tmp_path) == ["x.ndjson"]
     assert (tmp_path / "x.ndjson").read_text() == "old"
-    wait_for(lambda: is_idle(dsn))
+    wait_until(lambda: is_idle(dsn))
 
 
 def test_a_reader_that_leaves_ends_it_quietly(dsn: str, execute: Callable[[str], None], tmp_path: Path) -> None:
@@ -524,7 +534,7 @@ def test_a_reader_that_leaves_ends_it_quietly(dsn: str, execute: Callable[[str],
         program.stdout.close()
         assert program.stderr.read() == b""
     assert program.returncode == 141
-    wait_for(lambda: is_idle(dsn))
+    wait_until(lambda: is_idle(dsn))
 
 
 class Relay:
@@ -587,7 +597,7 @@ def test_a_signal_ends_it_though_the_network_has_fallen_silent(
     port = int(psycopg.conninfo.conninfo_to_dict(dsn)["port"] or 0)
     relay = Relay(port, after=2_000_000, silent=True)
     program = start(dsn.replace(f":{port}", f":{relay.port}"), tmp_path, "-o", "x.ndjson", "--table", "t")
-    wait_for(lambda: any(path.stat().st_size > 1_000_000 for path in tmp_path.glob(".*.part")))
+    wait_until(lambda: any(path.stat().st_size > 1_000_000 for path in tmp_path.glob(".*.part")))
     program.send_signal(signal.SIGTERM)
     program.communicate(timeout=10)
     relay.done.set()
@@ -600,7 +610,7 @@ def test_an_error_of_the_query_in_the_middle_leaves_nothing(
     execute(SLOW_VIEW)
     ran = run("export-conversations", "--format", "ndjson", "--table", "broken")
     assert (ran.code, ran.out, left_in(tmp_path)) == (2, b"", [])
-    assert "the database cannot answer (DivisionByZero" in ran.err
+    assert "the database cannot read broken (DivisionByZero" in ran.err
 
 
 def test_a_full_disk_is_one_clear_line_and_the_old_file_stays(dsn: str, tmp_path: Path) -> None:
@@ -611,7 +621,8 @@ def test_a_full_disk_is_one_clear_line_and_the_old_file_stays(dsn: str, tmp_path
         ["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert ran.returncode == 2
-    assert ran.stderr == "openphone-sync: x.json cannot be written (File too large); nothing was exported\n"
+    mend = "so nothing was exported; choose another --output"
+    assert ran.stderr == f"openphone-sync: x.json cannot be written (File too large), {mend}\n"
     assert left_in(tmp_path) == ["x.json"]
     assert (tmp_path / "x.json").read_text() == "old"
     with Path("/dev/full").open("wb") as full:
@@ -620,7 +631,7 @@ def test_a_full_disk_is_one_clear_line_and_the_old_file_stays(dsn: str, tmp_path
             command, cwd=tmp_path, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert ran.returncode == 2
-    assert ran.stderr == "openphone-sync: stdout cannot be written (No space left on device); nothing was exported\n"
+    assert ran.stderr == f"openphone-sync: stdout cannot be written (No space left on device), {mend}\n"
 
 
 def test_a_link_keeps_leading_to_the_file_and_a_device_stays_a_device(run: Run, tmp_path: Path) -> None:
@@ -681,6 +692,21 @@ def test_stats_counts_rows_months_and_directions(run: Run, execute: Callable[[st
     assert "without date" in shown
 
 
+@pytest.mark.parametrize(
+    ("url", "code"), [("postgresql://u:s3cret-pw@127.0.0.1:1/d", 3), ("mysql://u:s3cret-pw@h/d", 2), ("", 2)]
+)
+def test_stats_that_fail_are_one_document_and_one_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch, url: str, code: int
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    ran = run("stats", "--json")
+    assert ran.code == code
+    assert ran.document["totalConversations"] is None
+    assert ran.document["errors"]
+    assert len(ran.err.splitlines()) == 1
+    assert "s3cret-pw" not in ran.out.decode() + ran.err
+
+
 def test_stats_reads_messages_of_every_stored_kind(run: Run, execute: Callable[[str], None]) -> None:
     execute(r"""
         CREATE TABLE b (messages jsonb); INSERT INTO b VALUES ('"[{\"direction\": \"inbound\"}]"'), ('"none"'), (NULL),
@@ -707,6 +733,7 @@ def test_stats_of_a_table_that_is_not_there_are_na_and_null(run: Run, execute: C
     assert "openphone_conversations does not exist" in shown.err
     ran = run("stats", "--json")
     assert ran.code == 2
+    assert len(ran.err.splitlines()) == 1
     assert ran.document["totalConversations"] is None
     assert list(ran.document) == [
         "schemaVersion", "table", "totalConversations", "firstConversation", "lastConversation", "perMonth",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import signal
@@ -9,16 +10,17 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from subprocess import Popen
 
 import psycopg
 import pytest
 
+from openphone_sync.cli.door import leave_by
 from openphone_sync.sandbox import EmbeddedPostgres, SandboxServer, parse_fault
-from tests.office import JAMES, Office
+from tests.office import JAMES_ALONE, Office, make_many, wait_until
 
 MANY = 60
 LIMIT_S = 60
@@ -28,24 +30,9 @@ PACED = {"OPENPHONE_RATE_LIMIT_SECOND": "20"}
 """Slow enough to be caught at work."""
 
 
-def make_many(office: Office, count: int = MANY) -> None:
-    office.sql("CREATE TABLE clients (id int PRIMARY KEY, client_name text, phone text, county text)")
-    office.sql(
-        "INSERT INTO clients SELECT n, 'Person ' || chr(65 + n %% 26) || chr(97 + n / 26 %% 26) || 'son', "
-        f"'213-555-' || lpad(n::text, 4, '0'), 'LA' FROM generate_series(1, {count}) AS n"
-    )
-
-
 def break_with(office: Office, *faults: str) -> None:
     for fault in faults:
         office.sandbox.faults.add(parse_fault(fault))
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while not true():
-        assert time.monotonic() < deadline, "what was waited for did not come"
-        time.sleep(0.01)
 
 
 def count_posts(office: Office) -> int:
@@ -77,7 +64,7 @@ def check_complete(office: Office, count: int = MANY) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_a_run_in_good_order(office: Office, number: signal.Signals, code: int) -> None:
-    make_many(office)
+    make_many(office, MANY)
     with office.start("sync", "--json", **PACED) as process:
         wait_until(lambda: count_posts(office) >= 8)
         process.send_signal(number)
@@ -95,7 +82,7 @@ def test_a_signal_ends_a_run_in_good_order(office: Office, number: signal.Signal
 
 
 def test_a_signal_before_the_first_write_ends_a_run_at_once(office: Office) -> None:
-    make_many(office)
+    make_many(office, MANY)
     break_with(office, "hang:path=/v1/contacts,method=GET,seconds=1,committed=true")
     with office.start("sync", "--json", **PACED) as process:
         wait_until(lambda: bool(office.sandbox.requests))
@@ -107,18 +94,33 @@ def test_a_signal_before_the_first_write_ends_a_run_at_once(office: Office) -> N
     check_complete(office)
 
 
+def test_a_signal_does_not_wait_until_a_failed_request_is_tried_again(office: Office) -> None:
+    make_many(office, 1)
+    break_with(office, "status:status=503,count=none")
+    with office.start("sync", "--quiet", OPENPHONE_RETRY_DELAY="60000") as process:
+        wait_until(lambda: bool(office.sandbox.requests))
+        time.sleep(0.3)
+        begun = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        end(process)
+    assert process.returncode == 143
+    assert time.monotonic() - begun < 10
+    assert len(office.sandbox.requests) == 1
+
+
 def test_a_second_signal_stops_hard_and_is_safe(office: Office) -> None:
-    make_many(office)
+    make_many(office, MANY)
     break_with(office, "hang:method=POST,nth=6,seconds=30,count=none,committed=true")
     with office.start("sync", "--quiet", **PACED) as process:
         wait_until(lambda: count_posts(office) >= 10)
         process.send_signal(signal.SIGINT)
-        time.sleep(0.3)
+        assert process.stderr is not None
+        assert "requests in flight are finished" in process.stderr.readline()
         assert process.poll() is None, "the first signal waits for what is in flight"
         process.send_signal(signal.SIGINT)
         _, err = end(process)
     assert process.returncode == 130
-    assert "stopped hard" in err
+    assert "stopped at once" in err
     assert office.state("SELECT count(*) > 0 FROM journal WHERE result IS NULL") == [(1,)]
     check_complete(office)
 
@@ -127,7 +129,7 @@ def test_a_second_signal_stops_hard_and_is_safe(office: Office) -> None:
 
 
 def test_a_second_sync_exits_5_and_a_killed_one_leaves_no_lock(office: Office) -> None:
-    make_many(office)
+    make_many(office, MANY)
     with office.start("sync", "--quiet", **PACED) as process:
         wait_until(lambda: count_posts(office) >= 3)
         second = office.run("sync")
@@ -183,7 +185,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_ends_the_run_with_a_line_and_loses_nothing(office: Office, small_disk: Path) -> None:
-    make_many(office)
+    make_many(office, MANY)
     state_dir = small_disk / "state"
     with office.start("sync", "--quiet", "--state-dir", str(state_dir)) as process:
         _, err = end(process)
@@ -196,7 +198,7 @@ def test_a_full_disk_ends_the_run_with_a_line_and_loses_nothing(office: Office, 
 @pytest.mark.parametrize("blocks", [120, 200, 400, 800])
 def test_a_file_that_may_not_grow_ends_the_run_with_a_line_and_loses_nothing(office: Office, blocks: int) -> None:
     """As on a full disk, at several points of a run: the limit is in KiB for each file."""
-    make_many(office)
+    make_many(office, MANY)
     command = f"ulimit -f {blocks}; exec {sys.executable} -m openphone_sync sync --quiet"
     process = subprocess.run(
         ["bash", "-c", command],
@@ -213,25 +215,46 @@ def test_a_file_that_may_not_grow_ends_the_run_with_a_line_and_loses_nothing(off
     check_complete(office)
 
 
+def test_a_run_file_that_cannot_be_written_is_a_warning(office: Office) -> None:
+    make_many(office, 3)
+    office.state_dir.mkdir(mode=0o700)
+    (office.state_dir / "runs").touch()
+    ran = office.run("sync", "--json")
+    assert (ran.code, ran.json["status"]) == (0, "succeeded"), ran.err
+    assert f"the run file cannot be written to {office.state_dir / 'runs'} (File exists)" in ran.err
+    metrics = json.loads((office.state_dir / "sync_metrics_openphone-daily-sync.json").read_text())
+    assert metrics["metrics"]["successfulRuns"] == 1
+
+
+def test_no_space_for_run_files_is_a_warning(office: Office, small_disk: Path) -> None:
+    make_many(office, 3)
+    office.state_dir.mkdir(mode=0o700)
+    (office.state_dir / "runs").symlink_to(small_disk)
+    with suppress(OSError), (small_disk / "ballast").open("wb", buffering=0) as ballast:
+        while ballast.write(bytes(4096)):
+            pass
+    ran = office.run("sync", "--quiet")
+    assert ran.code == 0
+    check_full(office, ran.err)
+    check_complete(office, 3)
+
+
+def test_only_stdout_is_called_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    def fill() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    assert leave_by(fill) == 2
+    assert capsys.readouterr().err.startswith("openphone-sync: a file cannot be written (No space left on device); ")
+
+
 def check_full(office: Office, err: str) -> None:
     assert str(office.sandbox.options.key) not in err
     lines = [line for line in err.splitlines() if line.startswith("openphone-sync: ")]
     assert any("space" in line for line in lines), err
+    assert "stdout" not in err
 
 
-# --- the state file and the clock --------------------------------------------------------------------------------------
-
-
-def test_a_state_file_of_a_newer_version_is_refused(office: Office) -> None:
-    make_many(office, 3)
-    office.sync()
-    with closing(office.open_state()) as state:
-        state.execute("PRAGMA user_version = 99")
-    office.requests()
-    ran = office.run("sync")
-    assert ran.code == 2
-    assert "was made by a newer openphone-sync (state version 99" in ran.err
-    assert office.requests() == []
+# --- the clock --------------------------------------------------------------------------------------------------------
 
 
 def test_a_clock_that_was_set_back_does_not_stall_a_run(office: Office) -> None:
@@ -251,6 +274,18 @@ def test_a_clock_that_was_set_back_does_not_stall_a_run(office: Office) -> None:
 # --- waiting ----------------------------------------------------------------------------------------------------------
 
 
+@contextmanager
+def waiting_for_the_api(office: Office) -> Iterator[Popen[str]]:
+    """A run with ``--wait`` that has asked in vain more than once; within the block the API is there again."""
+    office.requests()
+    break_with(office, "drop:count=none")
+    with office.start("sync", "--quiet", "--wait", "60s", OPENPHONE_RETRY_ATTEMPTS="0") as process:
+        wait_until(lambda: len(office.sandbox.requests) > 1)
+        assert process.poll() is None
+        office.sandbox.faults.clear()
+        yield process
+
+
 @pytest.mark.parametrize("again", [False, True])
 def test_wait_keeps_trying_until_the_api_is_there(office: Office, again: bool) -> None:
     make_many(office, 5)
@@ -258,10 +293,8 @@ def test_wait_keeps_trying_until_the_api_is_there(office: Office, again: bool) -
         office.sync("--limit", "2")
     office.sandbox.stop()
     assert office.run("sync").code == 3
-    with office.start("sync", "--quiet", "--wait", "60s", OPENPHONE_RETRY_ATTEMPTS="0") as process:
-        time.sleep(2)
-        assert process.poll() is None
-        office.sandbox.start()
+    office.sandbox.start()
+    with waiting_for_the_api(office) as process:
         _, err = end(process)
     assert process.returncode == 0, err
     check_complete(office, 5)
@@ -274,15 +307,33 @@ def test_wait_holds_for_unfinished_writes_too(office: Office) -> None:
         wait_until(lambda: count_posts(office) >= 3)
         process.kill()
         end(process)
-    office.sandbox.stop()
-    with office.start("sync", "--quiet", "--wait", "60s", OPENPHONE_RETRY_ATTEMPTS="0") as process:
-        time.sleep(2)
-        assert process.poll() is None
-        office.sandbox.faults.clear()
-        office.sandbox.start()
+    office.sandbox.faults.clear()
+    with waiting_for_the_api(office) as process:
         _, err = end(process)
     assert process.returncode == 0, err
     check_complete(office, 5)
+
+
+def test_wait_is_one_time_for_settling_and_for_reading(office: Office) -> None:
+    make_many(office, 5)
+    break_with(office, "hang:method=POST,seconds=30,count=none,committed=true")
+    with office.start("sync", "--quiet") as process:
+        wait_until(lambda: len(office.contacts()) == 5)  # none is looked for in vain
+        process.kill()
+        end(process)
+    office.sandbox.faults.clear()
+    break_with(office, "drop:count=none")
+    office.requests()
+    nowhere = {"DATABASE_URL": "postgresql://127.0.0.1:1/nowhere", "OPENPHONE_RETRY_ATTEMPTS": "0"}
+    with office.start("sync", "--quiet", "--wait", "6s", **nowhere) as process:
+        wait_until(lambda: bool(office.sandbox.requests))
+        began = time.monotonic()
+        wait_until(lambda: len(office.sandbox.requests) >= 3)
+        office.sandbox.faults.clear()  # half of the time has gone into reaching the API
+        end(process)
+    assert process.returncode == 3
+    assert time.monotonic() - began < 10
+    assert office.state("SELECT count(*) FROM journal WHERE result IS NULL") == [(0,)]
 
 
 def test_wait_keeps_trying_until_the_database_is_there(office: Office, postgres: EmbeddedPostgres) -> None:
@@ -291,8 +342,11 @@ def test_wait_keeps_trying_until_the_database_is_there(office: Office, postgres:
     with psycopg.connect(postgres.dsn(), autocommit=True) as admin:
         admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
         assert office.run("sync").code == 3
+        log = postgres.folder / "postgres.log"
+        refused = f'database "{name}" is not currently accepting connections'
+        before = log.read_text().count(refused)
         with office.start("sync", "--quiet", "--wait", "60s") as process:
-            time.sleep(2)
+            wait_until(lambda: log.read_text().count(refused) > before + 1)
             assert process.poll() is None
             admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
             _, err = end(process)
@@ -322,7 +376,7 @@ def test_wait_does_not_wait_for_a_refused_key(office: Office) -> None:
 
 @pytest.mark.parametrize("status", [401, 402])
 def test_a_refused_key_stops_the_run(office: Office, status: int) -> None:
-    make_many(office)
+    make_many(office, MANY)
     break_with(office, f"status:status={status},nth=14,count=none")
     ran = office.run("sync", "--json")
     assert ran.code == 3
@@ -345,16 +399,24 @@ def test_an_api_that_is_down_is_not_asked_a_thousand_times(office: Office, fault
     check_complete(office, 400)
 
 
+def is_paused(office: Office) -> bool:
+    """Whether the API has asked to wait, and the run has heard it."""
+    if not any(one.fault for one in office.sandbox.requests):
+        return False
+    with closing(sqlite3.connect(office.state_dir / "pacing.db")) as pacing:
+        return bool(pacing.execute("SELECT paused_until > ? FROM pace", (time.time(),)).fetchone()[0])
+
+
 def test_a_long_retry_after_is_cut_short_and_said(office: Office) -> None:
-    make_many(office)
+    make_many(office, MANY)
     break_with(office, "status:status=429,nth=6,retry_after=86400")
     with office.start("sync", "--json") as process:
-        wait_until(lambda: any(one.fault for one in office.sandbox.requests))
-        time.sleep(0.3)
+        wait_until(lambda: is_paused(office))
         process.send_signal(signal.SIGTERM)
         out, _ = end(process)
     assert process.returncode == 143
-    assert "the API asked to wait 86400 s; 300 s are obeyed" in json.loads(out)["warnings"]
+    [warning] = json.loads(out)["warnings"]
+    assert warning.startswith("the API asked to wait 86400 s, of which 300 s are obeyed; ")
 
 
 # --- contacts that fail -------------------------------------------------------------------------------------------------
@@ -393,6 +455,35 @@ def test_what_fails_in_five_runs_is_named_by_problems(office: Office) -> None:
     assert office.run("problems", "--json").json["problems"] == []
 
 
+@pytest.mark.parametrize("mode", ["incremental", "full"])
+def test_a_contact_that_cannot_be_read_fails_alone(office: Office, mode: str) -> None:
+    make_many(office, 3)
+    office.sync()
+    office.sql("UPDATE clients SET county = 'Kern' WHERE id < 3")
+    for _ in range(2):
+        office.sandbox.faults.clear()
+        break_with(office, f"status:path=/v1/contacts/{office.contact('client_2')['id']},count=none")
+        ran = office.run("sync", "--json", "--mode", mode)
+        assert ran.code == 1
+        assert [error["externalId"] for error in ran.json["errors"]] == ["client_2"]
+        assert office.custom(office.contact("client_1"))["County"] == "Kern"
+        office.sql("UPDATE clients SET county = 'Kern', phone = '310-555-0199' WHERE id = 2")
+    office.sandbox.faults.clear()
+    assert office.sync()["contacts"]["updated"] == 1
+    assert office.custom(office.contact("client_2"))["County"] == "Kern"
+
+
+def test_a_contact_that_is_neither_read_nor_listed_ends_the_run(office: Office) -> None:
+    """Whether it is there nobody knows, so nothing can be decided about it."""
+    make_many(office, 1)
+    office.sync()
+    office.sql("UPDATE clients SET county = 'Kern'")
+    break_with(office, f"status:path=/v1/contacts/{office.contacts()[0]['id']},count=none", "item-missing:count=none")
+    ran = office.run("sync")
+    assert ran.code == 3
+    assert "OpenPhone cannot be read: the API answered 500" in ran.err
+
+
 # --- contacts that are listed and not there -------------------------------------------------------------------------------
 
 
@@ -413,7 +504,7 @@ def test_a_linked_contact_that_is_listed_but_gone_is_made_again_once(office: Off
 
 
 def test_a_persons_contact_that_is_listed_but_gone_is_not_joined_for_ever(office: Office) -> None:
-    [client_id] = office.make_clients({**JAMES, "contact_1": None, "contact_1_phone": None, "relationship_1": None})
+    [client_id] = office.make_clients(JAMES_ALONE)
     phone = {"name": "Cell", "value": "+12135550134"}
     made = office.sandbox.workspace.add({"defaultFields": {"firstName": "James Smith", "phoneNumbers": [phone]}})
     office.sandbox.workspace.bury(made["id"])
@@ -426,7 +517,7 @@ def test_a_persons_contact_that_is_listed_but_gone_is_not_joined_for_ever(office
 
 
 def test_a_contact_whose_external_id_is_taken_is_joined_in_the_state_alone(office: Office) -> None:
-    [client_id] = office.make_clients({**JAMES, "contact_1": None, "contact_1_phone": None, "relationship_1": None})
+    [client_id] = office.make_clients(JAMES_ALONE)
     phone = {"name": "Cell", "value": "+12135550134"}
     made = office.sandbox.workspace.add({"defaultFields": {"firstName": "James", "phoneNumbers": [phone]}})
     break_with(office, "status:status=409,method=PATCH")
@@ -441,7 +532,7 @@ def test_a_contact_whose_external_id_is_taken_is_joined_in_the_state_alone(offic
 
 def test_an_adoption_that_failed_is_an_adoption_the_next_time(office: Office, sandbox: SandboxServer) -> None:
     """It must not come back as a contact of ours, whose fields the source may overwrite."""
-    [client_id] = office.make_clients({**JAMES, "contact_1": None, "contact_1_phone": None, "relationship_1": None})
+    [client_id] = office.make_clients(JAMES_ALONE)
     phone = {"name": "Cell", "value": "+12135550134"}
     sandbox.workspace.add({"defaultFields": {"firstName": "James", "company": "Acme", "phoneNumbers": [phone]}})
     break_with(office, "status:status=400,method=PATCH")

@@ -36,18 +36,20 @@ def written(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.parametrize("sandbox", [{"key": KEY}], indirect=True, ids=["planted key"])
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_a_bug_writes_its_traceback_and_nobodys_data(office: Office, form: str) -> None:
-    office.make_clients(ZEBEDEE)
+@pytest.mark.parametrize("command", ["sync", "explain"])
+def test_a_bug_writes_its_traceback_and_nobodys_data(office: Office, command: str, form: str) -> None:
+    [client_id] = office.make_clients(ZEBEDEE)
+    named = [client_id] if command == "explain" else []
     environment = office.environment | {
-        "OPENPHONE_API_KEY": KEY,
         "DATABASE_URL": f"{office.dsn}&password={PASSWORD}",
         "OPENPHONE_HEALTHCHECK_URL": f"http://127.0.0.1:9/{HOOK}",
         "OPENPHONE_ALERT_URLS": f"json://127.0.0.1:9/{HOOK}",
     }
     done = subprocess.run(
-        [sys.executable, "-c", BUG, "sync", "-v", "--log-format", form],
-        env=environment | {"OPENPHONE_BASE_URL": keyed(office)},
+        [sys.executable, "-c", BUG, "-v", "--log-format", form, command, *named],
+        env=environment,
         cwd=office.folder,
         capture_output=True,
         check=False,
@@ -64,12 +66,6 @@ def test_a_bug_writes_its_traceback_and_nobodys_data(office: Office, form: str) 
             assert secret.encode() not in data, f"{secret} in {name}"
         for person in PEOPLE:
             assert person.encode() not in data, f"{person} in {name}"
-
-
-def keyed(office: Office) -> str:
-    """The sandbox knows the planted key."""
-    object.__setattr__(office.sandbox.options, "key", KEY)
-    return office.sandbox.base_url
 
 
 def test_failing_contacts_are_told_by_id_alone(office: Office) -> None:
@@ -109,7 +105,8 @@ def test_what_stops_a_run_is_told_without_secrets(office: Office, settings: dict
         assert secret.encode() not in everything, secret
 
 
-def test_a_bug_before_the_settings_are_read_is_logged_too(office: Office) -> None:
+@pytest.mark.parametrize("setting", ["XDG_STATE_HOME", "OPENPHONE_STATE_DIR"])
+def test_a_bug_before_the_settings_are_read_is_logged_where_the_message_says(office: Office, setting: str) -> None:
     code = (
         "import openphone_sync.cli.options as options\n"
         "import dotenv.main\n"
@@ -118,7 +115,7 @@ def test_a_bug_before_the_settings_are_read_is_logged_too(office: Office) -> Non
         "main()\n"
     )
     (office.folder / ".env").write_text("X=1\n")
-    environment = {"PATH": os.environ["PATH"], "HOME": str(office.folder), "XDG_STATE_HOME": str(office.folder / "s")}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(office.folder), setting: str(office.folder / "s")}
     done = subprocess.run(
         [sys.executable, "-c", code, "status"],
         env=environment,
@@ -129,11 +126,22 @@ def test_a_bug_before_the_settings_are_read_is_logged_too(office: Office) -> Non
     )
     assert done.returncode == 70
     assert done.stderr.count("\n") == 1
-    assert "ZeroDivisionError" in (office.folder / "s" / "openphone-sync" / "openphone-sync.log").read_text()
+    (log,) = (office.folder / "s").rglob("openphone-sync.log")
+    assert f"; look into {log}, and report it" in done.stderr
+    assert "ZeroDivisionError" in log.read_text()
 
 
 def test_logging_can_be_switched_off(office: Office) -> None:
     office.make_clients(ZEBEDEE)
+    done = subprocess.run(
+        [sys.executable, "-c", BUG, "sync"],
+        env=office.environment | {"OPENPHONE_ENABLE_LOGGING": "false"},
+        cwd=office.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "set OPENPHONE_ENABLE_LOGGING=true" in done.stderr
     office.sync(OPENPHONE_ENABLE_LOGGING="false")
     assert not list(office.state_dir.glob("*.log*"))
     office.sync()

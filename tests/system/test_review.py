@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import signal
 
 import pytest
 
-from tests.office import JAMES, Office, phones
+from openphone_sync.sandbox import Fault, FaultKind
+from tests.office import JAMES, JAMES_ALONE, Office, emails, phones
 
 STRANGER = {
     "defaultFields": {"firstName": "Ignatius Vanderbeek", "phoneNumbers": [{"name": "Cell", "value": "+12135550134"}]}
@@ -16,7 +19,7 @@ STRANGER = {
 
 def hold_james(office: Office) -> tuple[str, str]:
     """A client whose phone stands on a contact with another name; his id and the contact's."""
-    [client_id] = office.make_clients({**JAMES, "contact_1": None, "contact_1_phone": None})
+    [client_id] = office.make_clients(JAMES_ALONE)
     contact_id = office.sandbox.workspace.add(STRANGER)["id"]
     report = office.sync()
     assert report["contacts"]["held"] == 1
@@ -37,6 +40,19 @@ def test_a_held_contact_waits_and_costs_nothing(office: Office) -> None:
     assert office.sync()["contacts"]["held"] == 1
     assert office.requests() == []
     assert len(office.contacts()) == 1
+
+
+def test_a_held_contact_is_judged_again_when_the_workspace_turns_out_to_be_needed(office: Office) -> None:
+    """Nothing was to be created, as far as the state knew: the linked contact of another client is found gone."""
+    client_id, contact_id = hold_james(office)
+    ann = office.add_client({"client_name": "Ann Lee", "phone": "213-555-0155"})
+    office.sync()
+    office.sandbox.workspace.remove(contact_id)
+    office.sandbox.workspace.remove(office.contact(f"client_{ann}")["id"])
+    office.change_client(ann, county="Kern")
+    report = office.sync()
+    assert (report["contacts"]["created"], report["contacts"]["held"]) == (2, 0)
+    assert office.contact(f"client_{client_id}")["defaultFields"]["firstName"] == "James Smith"
 
 
 def test_linking_joins_the_candidate(office: Office) -> None:
@@ -60,7 +76,6 @@ def test_separating_makes_a_contact_of_its_own_and_is_remembered(office: Office)
     assert stranger is not None
     assert phones(stranger) == {"+12135550134": "Cell"}
     assert office.sync("--mode", "full")["contacts"]["held"] == 0
-    (office.state_dir / "state.db-wal").unlink(missing_ok=True)
 
 
 def test_bulk_decisions_take_what_the_filters_take(office: Office) -> None:
@@ -83,9 +98,20 @@ def test_decisions_by_csv(office: Office) -> None:
     assert office.sync()["contacts"]["adopted"] == 1
 
 
+def test_a_table_may_say_the_same_twice_and_release_what_was_rolled_back(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES_ALONE)
+    office.sync()
+    assert office.run("rollback", "latest").code == 0
+    file = office.folder / "reviews.csv"
+    file.write_text(f"id,candidate,decision\nclient_{client_id},,separate\nclient_{client_id},,separate\n")
+    assert office.run("review", "apply", str(file), "--json").json["decided"] == [f"client_{client_id}"]
+    assert office.sync()["contacts"]["created"] == 1
+
+
 @pytest.mark.parametrize(
     ("text", "word"),
     [
+        ("id,candidate,decision\n{id},{contact}," + "x" * 131_073, "field larger than field limit"),
         ("id,decision\nx,link\n", "candidate"),
         ("id,candidate,decision\nclient_nobody,c,link\n", "line 2"),
         ("id,candidate,decision\n{id},{contact},perhaps\n", "line 2"),
@@ -101,6 +127,14 @@ def test_a_bad_table_decides_nothing(office: Office, text: str, word: str) -> No
     assert ran.code == 2
     assert word in ran.err
     assert office.state("SELECT count(*) FROM decisions") == [(0,)]
+
+
+def test_a_list_takes_all_and_json_at_either_place(office: Office) -> None:
+    client_id, _ = hold_james(office)
+    for arguments in (["list", "--all", "--json"], ["--json", "list"], ["--json"], ["--json", "list", "--all"]):
+        (one,) = office.run("review", *arguments).json["reviews"]
+        assert one["id"] == f"client_{client_id}"
+    assert office.run("review", "--json", "separate", f"client_{client_id}").json["decided"] == [f"client_{client_id}"]
 
 
 def test_unknown_ids_are_named(office: Office) -> None:
@@ -153,11 +187,60 @@ def test_two_rows_for_one_person_are_held_and_named(office: Office) -> None:
     report = office.sync()
     assert report["contacts"]["created"] == 1
     assert report["held"] == [
-        {"externalId": "client_1", "contactId": "client_2", "score": 1.0, "reason": "same person as client_2"}
+        {"externalId": "client_1", "contactId": None, "score": 1.0, "reason": "same person as client_2"}
     ]
     assert ("client_1", "same person", "client_2") in {
         (one["externalId"], one["kind"], one["other"]) for one in office.run("problems", "--json").json["problems"]
     }
+
+
+def enter_twice(office: Office) -> tuple[str, str]:
+    """One person in two rows, synchronised, and an e-mail that staff typed; the ids, the older one first."""
+    ids = office.make_clients(*({**JAMES_ALONE, "created_at": day} for day in ("2020-01-01", "2024-01-01")))
+    assert office.sync()["contacts"]["held"] == 1
+    contact = office.contact(f"client_{ids[0]}")
+    office.sandbox.workspace.edit(contact["id"], {"defaultFields": {"emails": [{"name": "Home", "value": "j@x.org"}]}})
+    return ids[0], ids[1]
+
+
+@pytest.mark.parametrize("policy", ["keep", "delete"])
+def test_the_row_that_was_held_has_the_contact_once_the_other_is_cleaned_up(office: Office, policy: str) -> None:
+    older, _ = enter_twice(office)
+    office.sql("DELETE FROM clients WHERE id::text = %s", older)
+    report = office.sync(OPENPHONE_ON_REMOVED=policy)
+    assert (report["contacts"]["adopted"], report["contacts"]["held"], report["orphans"]) == (1, 0, [])
+    assert [emails(contact) for contact in office.contacts()] == [{"j@x.org": "Home"}]
+    assert office.sync("--mode", "full", OPENPHONE_ON_REMOVED=policy)["contacts"]["unchanged"] == 1
+
+
+def test_a_row_that_was_decided_to_be_another_has_the_contact_once_that_is_cleaned_up(office: Office) -> None:
+    older, newer = enter_twice(office)
+    assert office.run("review", "link", f"client_{newer}").code == 0
+    assert office.sync()["contacts"]["skipped"] == 1
+    office.sql("DELETE FROM clients WHERE id::text = %s", older)
+    assert office.sync(OPENPHONE_ON_REMOVED="delete")["contacts"]["deleted"] == 0
+    assert office.sync("--mode", "full", OPENPHONE_ON_REMOVED="delete")["contacts"]["adopted"] == 1
+    assert [emails(contact) for contact in office.contacts()] == [{"j@x.org": "Home"}]
+
+
+def test_a_contact_that_a_review_offers_is_deleted_only_once_it_is_decided(office: Office) -> None:
+    deleting = {"OPENPHONE_ON_REMOVED": "delete"}
+    office.make_clients(JAMES_ALONE)
+    office.sync()
+    office.sql("DELETE FROM clients")
+    names = ("James Allan Smith", "James Brian Smith")
+    ids = [office.add_client({**JAMES_ALONE, "client_name": name, "date_of_birth": None}) for name in names]
+    report = office.sync(**deleting)
+    [contact] = office.contacts()
+    assert [one["contactId"] for one in report["held"]] == [contact["id"]] * 2
+    office.requests()
+    office.sync(**deleting)
+    assert office.requests() == []
+    for client_id in ids:
+        assert office.run("review", "separate", f"client_{client_id}").code == 0
+    assert office.sync(**deleting)["contacts"]["created"] == 2
+    assert office.sync(**deleting)["contacts"]["deleted"] == 1
+    assert len(office.contacts()) == 2
 
 
 def test_explain_tells_a_clients_story(office: Office) -> None:
@@ -173,7 +256,31 @@ def test_explain_tells_a_clients_story(office: Office) -> None:
     assert contact["contactId"] == contact_id
     assert contact["decisions"] == [{"candidate": contact_id, "choice": "link"}]
     assert [(one["action"], one["result"]) for one in contact["writes"]] == [("adopt", "done")]
-    assert "James Smith" in office.run("explain", client_id).out
+    shown = office.run("explain", client_id).out
+    assert "James Smith" in shown
+    assert "County: Los Angeles County" in shown
+
+
+def test_a_phone_explains_clients_that_were_never_written_too(office: Office) -> None:
+    client_id, _ = hold_james(office)
+    nameless = office.add_client({"client_name": " ", "contact_2_phone": "213-555-0155"})
+    for phone, found in (("(213) 555-0134", client_id), ("213 555 0155", nameless)):
+        assert office.run("explain", "--phone", phone, "--json").json["clientId"] == found
+    office.add_client({"client_name": "Ann Lee", "phone": "+1 213 555 0155"})
+    ran = office.run("explain", "--phone", "213 555 0155")
+    assert ran.code == 2
+    assert nameless in ran.err
+
+
+def test_a_signal_ends_explaining(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES)
+    office.sandbox.faults.add(Fault(FaultKind.HANG, path="/v1/contact-custom-fields", committed=True))
+    program = office.start("explain", client_id, "--json")
+    while not office.sandbox.requests:
+        assert program.poll() is None
+    program.send_signal(signal.SIGINT)
+    out, _ = program.communicate(timeout=30)
+    assert (program.returncode, json.loads(out)["exitCode"]) == (130, 130)
 
 
 @pytest.mark.parametrize("arguments", [["nobody"], ["--phone", "213-555-0000"], ["--phone", "x"], []])

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import Any
 
 import pytest
 
+from openphone_sync.matching import OWNED
+from openphone_sync.planning import NOT_OURS
+from openphone_sync.sandbox import SandboxOptions, SandboxServer, parse_fault
 from openphone_sync.sandbox.samples import load_samples
-from tests.office import JAMES, Office, phones
+from tests.office import FAST, JAMES, JAMES_ALONE, Office, emails, make_many, phones
 
+ANN = {"client_name": "Ann Lee", "phone": "213-555-0155"}
+DELETING = {"OPENPHONE_ON_REMOVED": "delete"}
 MANY = 25
 
 
-def make_many(office: Office) -> None:
-    office.sql("CREATE TABLE clients (id int PRIMARY KEY, client_name text, phone text, county text)")
-    office.sql(
-        "INSERT INTO clients SELECT n, 'Person ' || chr(64 + n) || chr(96 + n) || 'son', '213-555-01' || lpad(n::text, 2, '0'),"
-        " 'LA'"
-        f" FROM generate_series(1, {MANY}) AS n"
-    )
+def sync_many(office: Office) -> None:
+    make_many(office, MANY)
     assert office.sync()["contacts"]["created"] == MANY
 
 
@@ -28,13 +29,16 @@ def make_many(office: Office) -> None:
     [
         ("UPDATE clients SET county = 'Kern'", "25 of 25 linked contacts would change (25 updates), 20 may"),
         ("UPDATE clients SET county = NULL", "25 rows lost their customFields.County"),
+        ("UPDATE clients SET phone = NULL", "25 rows lost their phone, 20 may"),
+        ("UPDATE clients SET phone = 'n/a'", "25 rows lost their phone, 20 may"),
+        ("UPDATE clients SET client_name = NULL", "25 rows lost their name, 20 may"),
         ("DELETE FROM clients WHERE id > 2", "23 of 25 clients are gone"),
         ("DELETE FROM clients", "no rows"),
         ("ALTER TABLE clients DROP COLUMN county", "no longer has the column county"),
     ],
 )
 def test_too_many_changes_stop_before_the_first_write(office: Office, statement: str, words: str) -> None:
-    make_many(office)
+    sync_many(office)
     office.sql(statement)
     office.requests()
     for command in ("dry-run", "sync"):
@@ -49,8 +53,41 @@ def test_too_many_changes_stop_before_the_first_write(office: Office, statement:
     assert office.run("sync", "--force").code == 0
 
 
+@pytest.mark.parametrize("column", ["phone", "client_name"])
+def test_a_loss_that_was_let_pass_stops_no_later_run(office: Office, column: str) -> None:
+    sync_many(office)
+    office.sql(f"UPDATE clients SET {column} = NULL")
+    assert office.run("sync", "--force").code == 0
+    office.sync("--mode", "full")
+    office.sql("UPDATE clients SET county = 'Kern' WHERE id = 1")
+    office.sync()
+
+
+def sync_with_alternates(office: Office, count: int) -> None:
+    make_many(office, count)
+    office.sql("ALTER TABLE clients ADD contact_1 text, ADD contact_1_phone text")
+    office.sql("UPDATE clients SET contact_1 = client_name || ' senior', contact_1_phone = '310' || right(phone, 9)")
+    assert office.sync()["contacts"]["created"] == 2 * count
+
+
+def test_alternates_that_all_vanish_stop_the_run(office: Office) -> None:
+    sync_with_alternates(office, MANY)
+    office.sql("UPDATE clients SET contact_1 = NULL, contact_1_phone = NULL")
+    ran = office.run("sync")
+    assert ran.code == 4
+    assert "25 rows lost their alternate, 20 may" in ran.err
+    assert office.run("sync", "--force").code == 0
+    assert len(office.sync("--mode", "full")["orphans"]) == MANY
+
+
+def test_alternates_of_clients_that_are_gone_count_as_their_rows(office: Office) -> None:
+    sync_with_alternates(office, 15)
+    office.sql("DELETE FROM clients WHERE id > 2")
+    assert len(office.sync()["orphans"]) == 26
+
+
 def test_the_limit_is_a_setting(office: Office) -> None:
-    make_many(office)
+    sync_many(office)
     office.sql("UPDATE clients SET county = 'Kern' WHERE id <= 3")
     assert office.run("dry-run", OPENPHONE_MAX_CHANGES="2").code == 4
     assert office.run("sync", OPENPHONE_MAX_CHANGES="3").code == 0
@@ -58,7 +95,7 @@ def test_the_limit_is_a_setting(office: Office) -> None:
 
 
 def test_creations_and_adoptions_do_not_count(office: Office) -> None:
-    make_many(office)
+    sync_many(office)
     (office.state_dir / "state.db").unlink()
     office.sql("UPDATE clients SET county = 'Kern'")
     assert office.sync()["contacts"]["adopted"] == MANY
@@ -90,6 +127,92 @@ def test_a_contact_that_is_not_our_own_is_never_deleted(office: Office) -> None:
     report = office.sync(OPENPHONE_ON_REMOVED="delete")
     assert report["contacts"]["deleted"] == 1
     assert office.sandbox.workspace.contact(made["id"]) is not None
+
+
+def test_orphans_that_stay_cost_no_request_a_night(office: Office) -> None:
+    ids = office.make_clients(JAMES, ANN)
+    office.sandbox.workspace.add(
+        {"defaultFields": {"firstName": "James Smith", "phoneNumbers": [{"name": "Cell", "value": "+12135550134"}]}}
+    )
+    office.sync()
+    office.sandbox.workspace.remove(office.contact(f"client_{ids[0]}_alt_1")["id"])
+    office.sql("DELETE FROM clients WHERE id::text = %s", ids[0])
+    assert office.sync(**DELETING)["orphans"] == [f"client_{ids[0]}"]
+    assert office.run("explain", ids[0], "--json").json["contacts"][0]["reason"] == NOT_OURS
+    office.requests()
+    for _ in range(2):
+        assert office.sync(**DELETING)["orphans"] == [f"client_{ids[0]}"]
+        assert office.requests() == []
+
+
+@pytest.mark.parametrize("change", [{}, {"county": "Kern"}])
+def test_an_alternate_gone_from_the_source_and_from_the_app_is_forgotten(
+    office: Office, change: dict[str, str]
+) -> None:
+    [client_id] = office.make_clients(JAMES)
+    office.sync()
+    office.sandbox.workspace.remove(office.contact(f"client_{client_id}_alt_1")["id"])
+    office.change_client(client_id, contact_1=None, contact_1_phone=None, relationship_1=None, **change)
+    office.sync()
+    report = office.sync("--mode", "full")
+    assert (report["contacts"]["unchanged"], report["orphans"]) == (1, [])
+    assert office.sync()["contacts"]["unchanged"] == 1
+
+
+def test_an_orphan_that_was_deleted_in_the_app_is_reported_until_the_next_full_run(office: Office) -> None:
+    ids = office.make_clients(JAMES_ALONE, ANN)
+    office.sync()
+    office.sql("DELETE FROM clients WHERE id::text = %s", ids[0])
+    office.sync()
+    office.sandbox.workspace.remove(office.contact(f"client_{ids[0]}")["id"])
+    assert office.sync()["orphans"] == [f"client_{ids[0]}"]
+    assert office.sync("--mode", "full")["orphans"] == []
+
+
+def enter_again(office: Office, client_id: str) -> str:
+    """The row deleted and typed in anew, with other values; its new id."""
+    office.sql("DELETE FROM clients WHERE id::text = %s", client_id)
+    return office.add_client({**JAMES_ALONE, "county": "Orange County", "client_type": "civil"})
+
+
+@pytest.mark.parametrize("same_night", [True, False])
+@pytest.mark.parametrize(("status", "code"), [(None, 0), (400, 1), (401, 3)])
+def test_a_client_entered_again_under_a_new_id_brings_its_values(
+    office: Office, *, same_night: bool, status: int | None, code: int
+) -> None:
+    ids = office.make_clients(JAMES_ALONE, ANN)
+    office.sync()
+    made = office.contact(f"client_{ids[0]}")
+    typed = {"company": "Acme", "emails": [{"name": "Home", "value": "j@x.org"}]}
+    office.sandbox.workspace.edit(made["id"], {"defaultFields": typed})
+    if not same_night:
+        office.sql("DELETE FROM clients WHERE id::text = %s", ids[0])
+        office.sync()
+    enter_again(office, ids[0])
+    if status:
+        office.sandbox.faults.add(parse_fault(f"status:status={status},method=PATCH"))
+        assert office.run("sync").code == code
+    office.sync()
+    contact = office.sandbox.workspace.contact(made["id"])
+    assert contact is not None
+    assert (contact["defaultFields"]["role"], contact["defaultFields"]["company"]) == ("Civil Client", "Acme")
+    assert emails(contact) == {"j@x.org": "Home"}
+    assert office.custom(contact)["County"] == "Orange County"
+    assert len(office.contacts()) == 2
+    office.requests()
+    assert office.sync("--mode", "full")["orphans"] == []
+    assert office.requests("POST", "PATCH", "DELETE") == []
+
+
+def test_a_client_entered_again_is_found_with_the_state_lost(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES_ALONE)
+    office.sync()
+    enter_again(office, client_id)
+    shutil.rmtree(office.state_dir)
+    report = office.sync()
+    assert (report["contacts"]["adopted"], len(office.contacts())) == (1, 1)
+    assert {one["field"]: one["kept"] for one in report["conflicts"]}["role"] == "source"
+    assert office.custom(office.contacts()[0])["County"] == "Orange County"
 
 
 def test_a_client_that_returns_finds_his_contact_again(office: Office) -> None:
@@ -143,6 +266,22 @@ def test_a_slot_that_changes_hands_rewrites_nobody(office: Office) -> None:
     office.requests()
     office.sync("--mode", "full")
     assert office.requests("POST", "PATCH", "DELETE") == []
+
+
+def test_a_newcomer_in_a_slot_is_found_with_the_state_lost(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES)
+    office.sync()
+    office.change_client(client_id, contact_1="Zoe Quist", relationship_1="Neighbour", contact_1_phone="310-555-0199")
+    office.sync()
+    shutil.rmtree(office.state_dir)
+    office.requests()
+    report = office.sync()
+    assert (report["contacts"]["adopted"], report["held"], report["conflicts"]) == (2, [], [])
+    assert office.requests("POST", "PATCH", "DELETE") == []
+    office.change_client(client_id, relationship_1="Friend")
+    office.sync()
+    zoe = office.contact(f"client_{client_id}_alt_1~2")
+    assert (phones(zoe), len(office.contacts())) == ({"+13105550199": "Friend Phone"}, 3)
 
 
 def test_a_newcomer_in_the_slot_of_one_who_moved_on_takes_nothing_over(office: Office) -> None:
@@ -211,12 +350,52 @@ def test_a_contact_deleted_in_the_app_comes_back_once(office: Office) -> None:
     assert office.sync("--mode", "full")["contacts"]["created"] == 0
 
 
+def test_a_contact_that_could_not_come_back_does_once_its_row_is_mended(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES_ALONE)
+    office.sync()
+    office.sandbox.workspace.remove(office.contact(f"client_{client_id}")["id"])
+    office.change_client(client_id, county="Kern")
+    office.sandbox.faults.add(parse_fault("status:status=400,method=POST"))
+    assert office.run("sync").code == 1
+    office.change_client(client_id, phone="in jail")
+    assert office.sync()["contacts"]["skipped"] == 1
+    office.change_client(client_id, phone="213-555-0134")
+    assert office.sync()["contacts"]["created"] == 1
+
+
+def test_a_contact_of_ours_that_refuses_a_write_is_a_failure_and_is_tried_again(office: Office) -> None:
+    ids = office.make_clients(JAMES_ALONE, ANN)
+    office.sandbox.workspace.add(
+        {"defaultFields": {"firstName": "Ann Lee", "phoneNumbers": [{"name": "Cell", "value": "+12135550155"}]}}
+    )
+    office.sync()
+    office.sql("UPDATE clients SET county = 'Kern'")
+    office.sandbox.faults.add(parse_fault("status:status=403,method=PATCH,count=none"))
+    for _ in range(2):
+        ran = office.run("sync", "--json")
+        assert (ran.code, ran.json["contacts"]["failed"], ran.json["contacts"]["skipped"]) == (1, 2, 0)
+        assert {(one["status"], "API key" in one["message"]) for one in ran.json["errors"]} == {(403, True)}
+    office.sandbox.faults.clear()
+    assert office.sync()["contacts"]["updated"] == 2
+    assert [office.custom(office.contact(f"client_{one}"))["County"] for one in ids] == ["Kern", "Kern"]
+
+
+def test_a_contact_that_refuses_to_be_joined_is_owned_by_an_integration(office: Office) -> None:
+    office.make_clients(JAMES_ALONE)
+    office.sandbox.workspace.add(
+        {"defaultFields": {"firstName": "James", "phoneNumbers": [{"name": "Cell", "value": "+12135550134"}]}}
+    )
+    office.sandbox.faults.add(parse_fault("status:status=403,method=PATCH"))
+    for arguments in ([], ["--mode", "full"]):
+        assert [one["reason"] for one in office.sync(*arguments)["skipped"]] == [OWNED]
+
+
 def test_contacts_of_integrations_are_left_alone(office: Office) -> None:
-    [client_id] = office.make_clients({**JAMES, "contact_1": None, "contact_1_phone": None})
+    [client_id] = office.make_clients(JAMES_ALONE)
     body = {"defaultFields": {"firstName": "James Smith", "phoneNumbers": [{"name": "Cell", "value": "+12135550134"}]}}
     made = office.sandbox.workspace.add(body, source="openphone-clio")
     report = office.sync()
-    assert report["skipped"] == [{"externalId": f"client_{client_id}", "reason": "owned by integration"}]
+    assert report["skipped"] == [{"externalId": f"client_{client_id}", "reason": OWNED}]
     assert office.requests("POST", "PATCH", "DELETE") == []
     assert office.sandbox.workspace.contact(made["id"]) == made
 
@@ -283,11 +462,33 @@ def test_a_changed_byte_is_refused(office: Office) -> None:
 def test_a_plan_of_another_workspace_is_refused(office: Office) -> None:
     office.make_clients(JAMES)
     plan = save(office)
-    text = (office.folder / "plan.json").read_text()
-    assert office.run("sync", "--plan", plan, OPENPHONE_ON_CONFLICT="remote").code == 2
-    assert office.run("sync", "--plan", "nowhere.json").code == 2
+    with SandboxServer(SandboxOptions(rate_limit=FAST, seed=2, key="another-key")) as other:
+        settings = {"OPENPHONE_BASE_URL": other.base_url, "OPENPHONE_API_KEY": other.options.key}
+        ran = office.run("sync", "--plan", plan, **settings)
+        assert ran.code == 4
+        assert "the plan was made for another workspace or API key" in ran.err
+        assert other.workspace.contacts() == []
+
+
+def test_a_plan_of_another_database_is_refused(office: Office) -> None:
+    office.make_clients(JAMES)
+    plan = save(office)
+    office.sql("ALTER TABLE clients RENAME TO people")
+    ran = office.run("sync", "--plan", plan, "--json", "--force", OPENPHONE_CLIENT_TABLE="people")
+    assert (ran.code, ran.json["status"]) == (4, "stopped")
+    assert "the plan was made for another database or client table" in ran.err
+    assert office.contacts() == []
+
+
+def test_a_plan_is_refused_with_other_settings_or_narrowed_or_absent(office: Office) -> None:
+    office.make_clients(JAMES)
+    plan = save(office)
+    ran = office.run("sync", "--plan", plan, OPENPHONE_ON_CONFLICT="remote")
+    assert ran.code == 2
+    assert "was made with other settings" in ran.err
     assert office.run("sync", "--plan", plan, "--limit", "1").code == 2
-    assert "James Smith" in text
+    assert office.run("sync", "--plan", "nowhere.json").code == 2
+    assert office.contacts() == []
 
 
 # --- runs and rollback --------------------------------------------------------------------------------------------------
@@ -362,12 +563,14 @@ def test_a_review_releases_what_was_taken_back(office: Office) -> None:
     assert office.contacts() == []
     reviews = office.run("review", "list", "--json").json["reviews"]
     assert [one["reason"] for one in reviews] == [f"rolled back by {run}"] * 2
+    ran = office.run("review", "link", f"client_{client_id}")
+    assert (ran.code, "has no candidates; release it with review separate" in ran.err) == (2, True)
     assert office.run("review", "separate", f"client_{client_id}").code == 0
     assert office.sync()["contacts"]["created"] == 1
 
 
 def test_an_adoption_is_undone_to_the_letter(office: Office) -> None:
-    office.make_clients({**JAMES, "contact_1": None, "contact_1_phone": None})
+    office.make_clients(JAMES_ALONE)
     made = office.sandbox.workspace.add(
         {"defaultFields": {"firstName": "James", "phoneNumbers": [{"name": "Cell", "value": "+12135550134"}]}}
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.office import JAMES, Office, Ran
+from tests.office import JAMES, Office, Ran, wait_until
 
 SENDMAIL = Path("/usr/sbin/sendmail")
 OWN = b'MAILTO=root\n# somebody\'s own\n5 4 1 1 * echo "50\\%"\t \n'
@@ -135,6 +135,26 @@ def test_without_crontab_the_line_is_printed(office: Office, command: str) -> No
     assert not (office.state_dir / "crontabs").exists()
 
 
+def test_the_state_folder_is_for_its_owner_alone_from_the_first_schedule_on(office: Office, tmp_path: Path) -> None:
+    program = tmp_path / "crontab"
+    program.write_text(f'#!/bin/sh\nif [ "$1" = -l ]; then cat {tmp_path}/table; else cat > {tmp_path}/table; fi\n')
+    program.chmod(0o755)
+    (tmp_path / "table").touch()
+    put_env_file(office)
+    state = tmp_path / "new" / "state"
+    ran = office.run("schedule", "start", "--state-dir", str(state), PATH=f"{tmp_path}:{office.environment['PATH']}")
+    assert ran.code == 0
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (state, state / "crontabs")] == [0o700, 0o700]
+
+
+def test_without_crontab_the_line_is_in_the_document(office: Office) -> None:
+    ran = office.run("schedule", "start", "--json", PATH="/nowhere")
+    assert ran.code == 2
+    assert "no crontab program" in ran.err
+    assert ran.json["hasCrontab"] is ran.json["isEnabled"] is False
+    assert f"--state-dir {office.state_dir} sync --quiet --wait 30m" in ran.json["wantedLine"]
+
+
 @pytest.mark.parametrize("wrong", ["@daily", "* * * *", "61 * * * *", "* * * * * *", "0 2 L * *", "every night"])
 def test_a_wrong_expression_is_refused_before_anything_is_touched(office: Office, wrong: str) -> None:
     ran = office.run("schedule", "start", OPENPHONE_SYNC_SCHEDULE=wrong, PATH="/nowhere")
@@ -248,28 +268,21 @@ def test_a_night_under_a_real_cron_daemon(office: Office, mailbox: Path, tmp_pat
     file = put_env_file(office)
     environment = os.environ["PATH"]
     start_from_shell(office, office.folder, office.state_dir, "* * * * *", environment)
-    wait_for(lambda: runs(office) == ["succeeded"], 75)
+    wait_until(lambda: runs(office) == ["succeeded"], 75)
     assert len(office.contacts()) == 2
     assert mailbox.read_text() == ""  # silent on success
     file.write_text(file.read_text().replace(office.sandbox.options.key, "revoked"))
-    wait_for(lambda: "refused the API key" in mailbox.read_text(), 75)
+    wait_until(lambda: "refused the API key" in mailbox.read_text(), 75)
     lines = [line for line in mailbox.read_text().splitlines() if line.startswith("openphone-sync: ")]
     assert len(lines) == 1
     assert "revoked" not in mailbox.read_text().replace("Subject:", "")
-    wait_for(lambda: runs(office)[:2] == ["failed", "succeeded"], 10)
+    wait_until(lambda: runs(office)[:2] == ["failed", "succeeded"], 10)
     assert pwd.getpwuid(os.getuid()).pw_name in mailbox.read_text()
 
 
 def runs(office: Office) -> list[str]:
     ran = office.run("metrics", "--json", "--state-dir", str(office.state_dir))
     return [run["status"] for run in ran.json["runs"]]
-
-
-def wait_for(condition: Callable[[], bool], limit_s: float) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.5)
 
 
 @pytest.mark.system

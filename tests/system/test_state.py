@@ -3,59 +3,68 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 from contextlib import closing
 
 import pytest
 import time_machine
 
 from openphone_sync.sandbox.samples import load_samples
-from tests.office import JAMES, Office
+from tests.office import JAMES, Office, make_many
 
 
 def test_a_copy_is_kept_each_day_and_the_last_seven_stay(office: Office) -> None:
     office.make_clients(JAMES)
+    copies = office.state_dir / "backups"
+    copies.mkdir(parents=True, mode=0o700)
+    (copies / "state-version-0.db").touch(0o600)  # as a migration leaves it
     for day in range(1, 11):
         with time_machine.travel(f"2026-03-{day:02}T02:00:00Z", tick=True):
+            office.sync()  # changes nothing: keeps no copy
+            office.sql(f"UPDATE clients SET county = 'Kern {day}'")
             office.sync()
-            office.sync()
-    kept = sorted(path.name for path in (office.state_dir / "backups").iterdir())
+    kept = sorted(path.name for path in copies.iterdir())
     assert kept == [f"state-2026-03-{day:02}.db" for day in range(4, 11)]
-    assert all(path.stat().st_mode & 0o077 == 0 for path in (office.state_dir / "backups").iterdir())
+    assert all(path.stat().st_mode & 0o077 == 0 for path in copies.iterdir())
 
 
-@pytest.mark.parametrize("lost", ["state", "state and backups"])
-def test_what_is_lost_costs_one_full_run_and_no_duplicate(office: Office, lost: str) -> None:
+def test_a_copy_that_is_put_back_costs_one_full_run_and_no_duplicate(office: Office) -> None:
     load_samples(office.dsn, 10)
     created = office.sync()["contacts"]["created"]
+    office.sql("UPDATE clients SET county = 'Kern County' WHERE client_name = 'James Smith'")
     office.sync()
-    before = office.contacts()
-    if lost == "state":
-        [copy] = (office.state_dir / "backups").iterdir()
-        office.sql("UPDATE clients SET county = 'Kern County' WHERE client_name = 'James Smith'")
-        office.sync()
-        for path in office.state_dir.glob("state.db*"):
-            path.unlink()
-        shutil.copy(copy, office.state_dir / "state.db")
-    else:
-        shutil.rmtree(office.state_dir)
-    report = office.sync("--mode", "full")
-    assert report["contacts"]["created"] == 0
-    assert len(office.contacts()) == created == len(before)
+    [copy] = (office.state_dir / "backups").iterdir()
+    for path in office.state_dir.glob("state.db*"):
+        path.unlink()
+    shutil.copy(copy, office.state_dir / "state.db")
+    assert office.sync("--mode", "full")["contacts"]["created"] == 0
+    assert len(office.contacts()) == created
     office.requests()
     office.sync("--mode", "full")
+    assert office.requests("POST", "PATCH", "DELETE") == []
+
+
+@pytest.mark.parametrize("lost", ["state.db", "."])
+def test_a_lost_state_costs_one_full_run_and_no_write(office: Office, lost: str) -> None:
+    load_samples(office.dsn, 10)
+    created = office.sync()["contacts"]["created"]
+    path = office.state_dir / lost
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    office.requests()
+    assert office.sync()["contacts"]["adopted"] == created
     assert office.requests("POST", "PATCH", "DELETE") == []
 
 
 def test_a_newer_state_is_refused(office: Office) -> None:
     office.make_clients(JAMES)
     office.sync()
-    with closing(sqlite3.connect(office.state_dir / "state.db")) as connection:
-        connection.execute("PRAGMA user_version = 99")
+    with closing(office.open_state()) as state:
+        state.execute("PRAGMA user_version = 99")
+    office.requests()
     for command in ("sync", "dry-run", "status"):
         ran = office.run(command)
         assert ran.code == 2
-        assert "newer openphone-sync" in ran.err
+        assert "was made by a newer openphone-sync (state version 99" in ran.err
+    assert office.requests() == []
 
 
 @pytest.mark.parametrize("command", ["status", "metrics", "problems", "dry-run"])
@@ -74,3 +83,21 @@ def test_looking_while_a_first_run_makes_the_file_sees_an_empty_state(office: Of
     ran = office.run("status", "--json")
     assert ran.code == 0
     assert ran.json["lastRun"] is None
+
+
+def test_a_state_that_fails_in_mid_run_ends_it_and_the_report_tells_what_was_written(office: Office) -> None:
+    make_many(office, 60)
+    office.sync("--limit", "1")
+    with closing(office.open_state()) as state, state:
+        state.execute(
+            "CREATE TRIGGER full BEFORE UPDATE OF processed ON runs WHEN new.processed > 0 "
+            "BEGIN SELECT RAISE(FAIL, 'planted'); END"
+        )
+    ran = office.run("sync", "--json")
+    assert ran.code == 2
+    assert "state.db" in ran.err
+    assert ran.json["contacts"]["created"] == len(office.contacts()) - 1 > 0
+    with closing(office.open_state()) as state, state:
+        state.execute("DROP TRIGGER full")
+    office.sync()
+    assert len({one["externalId"] for one in office.contacts()}) == len(office.contacts()) == 60

@@ -96,6 +96,18 @@ def test_reviews_are_walked_through_one_by_one(office: Office) -> None:
     assert contact_id in terminal.shown
     terminal.type("9\r")
     terminal.read_until(lambda shown: shown.count("q = quit") == 2)
+    assert office.run("status", "--json").json["syncService"] == {"isInProgress": False}
+    assert office.sync()["contacts"]["held"] == 1  # a prompt that was left open keeps no night's run out
     terminal.type("1\r")
     assert terminal.finish() == 0
     assert office.sync()["contacts"]["adopted"] == 1
+
+
+def test_the_end_of_input_leaves_the_reviews_quietly(office: Office) -> None:
+    hold_james(office)
+    terminal = Terminal(office, "review")
+    terminal.read_until(lambda shown: "q = quit" in shown)
+    terminal.type("\x04")
+    assert terminal.finish() == 0
+    assert "Aborted" not in terminal.shown
+    assert office.state("SELECT count(*) FROM decisions") == [(0,)]

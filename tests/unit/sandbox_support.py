@@ -36,9 +36,11 @@ class Caller:
         self.workspace = server.workspace
         self._connection = http.client.HTTPConnection(server.base_url.removeprefix("http://"), timeout=5)
 
-    def ask(self, method: str, path: str, body: object = None, key: str | None = "") -> Reply:
+    def ask(
+        self, method: str, path: str, body: object = None, key: str | None = "", kind: str = "application/json"
+    ) -> Reply:
         """Send one request: `body` as JSON (bytes as they are), `key` "" for the right one, None for no header."""
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": kind}
         if key is not None:
             headers["Authorization"] = key or self.server.options.key
         content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
@@ -65,6 +67,15 @@ class Caller:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def make_contacts(api: Caller, count: int) -> list[str]:
+    """Create C0, C1, ... with the external ids e0, e1, ...; return their ids."""
+    return [api.create(f"C{index}", externalId=f"e{index}").data["id"] for index in range(count)]
+
+
+def vary(**chosen: Any) -> Variants:
+    return Variants(**chosen)
 
 
 @contextmanager

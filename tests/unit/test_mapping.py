@@ -150,7 +150,7 @@ def test_a_day_is_never_shifted(value: str) -> None:
 def test_a_value_that_does_not_fit_its_field_is_left_out_and_told_without_quoting_it() -> None:
     main = map_main(date_of_birth="about 40")
     assert "k2" not in dict(main.values.custom_fields)
-    assert main.warnings == ("client_1: date_of_birth is not a date and was left out",)
+    assert main.warnings == ("client_1: date_of_birth is not a date and was left out; mend it in the client table",)
 
 
 @pytest.mark.parametrize(

@@ -386,6 +386,23 @@ def test_link_of_a_removed_client_passes_over() -> None:
     assert met(pair) == (Verdict.ADOPT, "a")
 
 
+@pytest.mark.parametrize("external_id", ["client_2", "client_2~2", "client_2_alt_1~3"])
+@pytest.mark.parametrize("removed", [True, False])
+def test_contact_of_our_own_passes_over_once_its_client_is_gone_though_no_link_knows_it(
+    external_id: str, *, removed: bool
+) -> None:
+    theirs = contact("a", "James Smith", P1, source=OURS, external_id=external_id)
+    pair = only(JAMES, theirs, removed=["2"] if removed else [])
+    assert met(pair) == ((Verdict.OWN, "a") if removed else (Verdict.HOLD, None))
+
+
+def test_contact_of_our_own_under_a_number_of_its_external_id_is_its_own() -> None:
+    assert met(only(JAMES, contact("a", "James Smith", P1, source=OURS, external_id="client_1~2"))) == (
+        Verdict.OWN,
+        "a",
+    )
+
+
 def test_contact_of_a_removed_client_under_another_name_is_left_alone() -> None:
     other = client("2", "Mary Jones", P1)
     pair = only(JAMES, contact("a", "Mary Jones", P1), links=[link(other, "a")], removed=["2"])
@@ -416,6 +433,11 @@ def test_contact_of_an_integration_is_skipped(how: str) -> None:
 def test_link_to_a_contact_that_refused_a_write_is_skipped() -> None:
     pair = only(JAMES, contact("a", "James Smith", P1), links=[link(JAMES, "a")], read_only=["a"])
     assert (pair.verdict, pair.reason) == (Verdict.SKIP, OWNED)
+
+
+def test_a_contact_of_our_own_that_refused_a_write_is_no_integrations() -> None:
+    ours = contact("a", "James Smith", P1, source=OURS, external_id="client_1")
+    assert met(only(JAMES, ours, read_only=["a"])) == (Verdict.OWN, "a")
 
 
 @pytest.mark.parametrize("linked", [True, False])
@@ -451,6 +473,13 @@ def test_decision_to_link_does_not_take_a_contact_from_another() -> None:
 def test_decision_that_two_rows_are_one_person_skips_this_row() -> None:
     pair = only(JAMES, decisions={("client_1", "client_2"): Choice.LINK})
     assert (pair.verdict, pair.reason) == (Verdict.SKIP, "same person as client_2, decided in a review")
+
+
+def test_decision_that_two_rows_are_one_person_ends_with_the_other_row() -> None:
+    theirs = contact("a", "James Smith", P1)
+    links = [link(client("2", "James Smith", P1), "a")]
+    decisions = {("client_1", "client_2"): Choice.LINK}
+    assert met(only(JAMES, theirs, links=links, removed=["2"], decisions=decisions)) == (Verdict.ADOPT, "a")
 
 
 def test_decision_to_separate_removes_the_candidate() -> None:

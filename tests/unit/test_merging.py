@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from openphone_sync.merging import MergeRules, find_differences, make_first_draft, merge
+from openphone_sync.merging import MergeRules, find_differences, make_changes, make_first_draft, merge
 from openphone_sync.model import (
     ContactDraft,
     ContactValues,
@@ -304,6 +304,14 @@ def test_another_tools_external_id_is_left_standing() -> None:
 
 
 # --- answers ------------------------------------------------------------------------------------------------------------
+
+
+def test_an_external_id_that_is_taken_away_is_a_change_and_is_looked_for_in_the_answer() -> None:
+    theirs = written(values())
+    draft = replace(merging(values(), theirs, values()).draft, unset_external_id=True)
+    assert [(one.field, one.after) for one in make_changes(theirs, draft, RULES)] == [("externalId", None)]
+    assert find_differences(draft, theirs, RULES) == ("externalId",)
+    assert find_differences(draft, replace(theirs, external_id=None), RULES) == ()
 
 
 def test_an_answer_is_compared_with_what_was_sent() -> None:

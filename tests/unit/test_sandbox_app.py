@@ -1,6 +1,7 @@
 """What people do in the app, in process and over the socket, and what the sandbox tells of itself."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -87,6 +88,17 @@ def test_definitions_can_be_added_twice_renamed_and_deleted_during_a_run() -> No
     assert [each["key"] for each in left] == [second.key]
 
 
+def test_a_key_serves_one_definition_for_ever(tmp_path: Path) -> None:
+    file = tmp_path / "sandbox.json"
+    with calling(custom_fields=(), file=file) as api:
+        keys = [api.workspace.add_field("Shoe").key for _ in range(2)]
+        api.workspace.remove_field(str(keys[0]))
+        keys.append(api.workspace.add_field("Shoe").key)
+    with calling(custom_fields=(), file=file) as api:
+        keys.append(api.workspace.add_field("Shoe").key)
+    assert len(set(keys)) == 4
+
+
 # The same over the socket
 
 
@@ -166,5 +178,5 @@ def test_variants_are_made_from_texts_and_wrong_ones_say_what_is_right() -> None
     assert make_variants({"patch_style": "merge"}).patch_style == "merge"
     with pytest.raises(SandboxError, match="no variant is called 'patch'"):
         make_variants({"patch": "merge"})
-    with pytest.raises(SandboxError, match="cannot be 'mix': take one of replace, replace-arrays, merge"):
+    with pytest.raises(SandboxError, match="cannot be 'mix'; take one of replace, replace-arrays, merge"):
         make_variants({"patch_style": "mix"})

@@ -7,13 +7,9 @@ from typing import Any
 import pytest
 
 from openphone_sync.sandbox import Fault, FaultKind, Faults, SandboxError, make_fault, parse_fault
-from tests.unit.sandbox_support import Caller, calling
+from tests.unit.sandbox_support import Caller, calling, make_contacts
 
 LOST = (http.client.HTTPException, OSError)
-
-
-def make_contacts(api: Caller, count: int) -> list[str]:
-    return [api.create(f"C{index}").data["id"] for index in range(count)]
 
 
 def stored(api: Caller) -> int:
@@ -53,6 +49,10 @@ def test_a_cut_answer_breaks_off_in_its_body_after_the_commit() -> None:
         (Fault(FaultKind.STATUS, status=402), 402, b'{"message":'),
         (Fault(FaultKind.STATUS, status=403), 403, b'{"message":'),
         (Fault(FaultKind.STATUS, status=503, style="empty"), 503, b""),
+        (Fault(FaultKind.STATUS, status=520), 520, b'{"message":'),
+        (Fault(FaultKind.STATUS, status=520, style="nested"), 520, b'{"error":'),
+        (Fault(FaultKind.STATUS, status=520, style="html"), 520, b"<html>"),
+        (Fault(FaultKind.STATUS, status=204), 204, b""),
     ],
 )
 def test_a_status_comes_in_its_usual_shape_or_the_one_asked_for(fault: Fault, status: int, start: bytes) -> None:
@@ -290,11 +290,13 @@ def test_a_fault_is_read_from_text_and_from_json() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("explode", "kind cannot be 'explode': give drop, cut"),
+        ("explode", "kind cannot be 'explode'; give drop, cut"),
         ("status:status=many", "status cannot be 'many'"),
-        ("status:style=loud", "style cannot be 'loud': give auto, flat"),
-        ("drop:committed=maybe", "committed cannot be 'maybe': give true, false"),
-        ("drop:often=1", "not often"),
+        ("status:status=99", "status cannot be 99; give 200 to 599"),
+        ("status:status=600", "status cannot be 600; give 200 to 599"),
+        ("status:style=loud", "style cannot be 'loud'; give auto, flat"),
+        ("drop:committed=maybe", "committed cannot be 'maybe'; give true, false"),
+        ("drop:often=1", "cannot have often"),
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused_with_what_is_accepted(text: str, said: str) -> None:

@@ -163,7 +163,7 @@ def test_a_sandbox_started_again_has_its_port_and_contents() -> None:
 def test_a_taken_port_is_said_in_one_sentence() -> None:
     with SandboxServer() as first:
         port = int(first.base_url.rpartition(":")[2])
-        with pytest.raises(SandboxError, match=f"cannot listen on 127.0.0.1:{port}.*Choose another port"):
+        with pytest.raises(SandboxError, match=f"cannot listen on 127.0.0.1:{port}.*choose another --port"):
             SandboxServer(SandboxOptions(port=port)).start()
 
 
@@ -200,7 +200,7 @@ def test_many_writes_are_saved_before_the_server_stops(tmp_path: Path) -> None:
 def test_a_damaged_file_is_said_in_one_sentence(tmp_path: Path, text: str) -> None:
     file = tmp_path / "sandbox.json"
     file.write_text(text)
-    with pytest.raises(SandboxError, match="cannot be read: move the file away"):
+    with pytest.raises(SandboxError, match="cannot be read; move the file away"):
         SandboxServer(SandboxOptions(file=file)).start()
 
 

@@ -1,20 +1,10 @@
 """GET /v1/contacts as it really behaves."""
 
-from typing import Any
-
 import pytest
 
-from openphone_sync.sandbox import Variants, Workspace
+from openphone_sync.sandbox import Workspace
 from openphone_sync.sandbox.options import SandboxOptions
-from tests.unit.sandbox_support import Caller, calling
-
-
-def make_contacts(api: Caller, count: int) -> list[str]:
-    return [api.create(f"C{index}", externalId=f"e{index}").data["id"] for index in range(count)]
-
-
-def vary(**chosen: Any) -> Variants:
-    return Variants(**chosen)
+from tests.unit.sandbox_support import calling, make_contacts, vary
 
 
 def test_without_max_results_a_page_holds_ten_newest_first() -> None:
@@ -163,6 +153,18 @@ def test_lists_show_creations_changes_and_deletions_once_the_lag_has_passed() ->
     assert [each["defaultFields"]["firstName"] for each in workspace.list_page().contacts] == ["New"]
     now[0] = 6
     assert workspace.list_page().contacts == []
+
+
+def test_saving_the_contents_ends_no_lag_and_saves_what_lists_will_show() -> None:
+    workspace = Workspace(SandboxOptions(lag_s=2), monotonic=lambda: 0.0)
+    made = workspace.create({"defaultFields": {"firstName": "Ann"}})
+    gone = workspace.create({"defaultFields": {"firstName": "Bob"}})
+    workspace.bury(gone["id"])
+    saved = workspace.save()
+    assert workspace.list_page().contacts == []
+    loaded = Workspace()
+    loaded.load(saved)
+    assert {each["id"] for each in loaded.list_page().contacts} == {made["id"], gone["id"]}
 
 
 def test_contacts_of_many_makers_are_there_at_the_start() -> None:

@@ -4,14 +4,10 @@ from typing import Any
 
 import pytest
 
-from openphone_sync.sandbox import CustomField, Variants
-from tests.unit.sandbox_support import Caller, Reply, calling
+from openphone_sync.sandbox import CustomField
+from tests.unit.sandbox_support import Caller, Reply, calling, vary
 
 UNKNOWN_ID = "0" * 24
-
-
-def vary(**chosen: Any) -> Variants:
-    return Variants(**chosen)
 
 
 def make_full(api: Caller, **body: Any) -> dict[str, Any]:
@@ -143,6 +139,9 @@ def test_after_delete_the_external_id_is_free_or_held_while_no_list_shows_it() -
         ([], ""),
         (b"{", ""),
         (b"", ""),
+        (b'{"defaultFields": {"firstName": "\\ud800"}}', ""),
+        (b'{"defaultFields": {"firstName": "A"}, "externalId": NaN}', ""),
+        (b'{"defaultFields": {"firstName": "\xff"}}', ""),
     ],
 )
 def test_a_create_that_breaks_a_rule_is_400_and_stores_nothing(body: object, path: str) -> None:
@@ -315,6 +314,17 @@ def test_an_empty_patch_is_200_and_changes_nothing(body: bytes) -> None:
         reply = patch(api, made["id"], body)
     assert reply.status == 200
     assert reply.data == made
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
+def test_a_body_that_is_not_called_json_is_no_body(kind: str) -> None:
+    body = {"defaultFields": {"firstName": "Anna"}}
+    with calling() as api:
+        made = make_full(api)
+        assert api.ask("POST", "/v1/contacts", body, kind=kind).status == 400
+        assert api.ask("PATCH", f"/v1/contacts/{made['id']}", body, kind=kind).data == made
+        charset = "application/json; charset=utf-8"
+        assert api.ask("POST", "/v1/contacts", body, kind=charset).status == 201
 
 
 def test_items_keep_their_ids_when_sent_with_them_and_get_new_ones_otherwise() -> None:

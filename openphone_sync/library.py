@@ -1,0 +1,77 @@
+"""The tool from Python: the same runs as on the command line, with the same lock, pace, journal, safety stop and records.
+
+::
+
+    from openphone_sync import sync
+
+    report = sync()  # settings as the command line reads them
+    print(report.status, report.document["contacts"])
+
+A run that fails says so in its report (`RunReport.exit_code`, the codes of the command line); what is wrong before it
+begins, settings or the lock, is raised (`ConfigurationError`, `LockedError`). Signals are the caller's; ``stop`` ends a
+run as a SIGTERM ends the command.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+
+from openphone_sync.alerts import watching
+from openphone_sync.config import Settings, load_settings
+from openphone_sync.reports import RunReport
+from openphone_sync.wiring import NoProgress, SystemClock, open_run
+from openphone_sync.workflows import sync as workflow
+from openphone_sync.workflows.parts import SyncOptions
+
+REQUIRED = ("OPENPHONE_API_KEY", "DATABASE_URL")
+_USUAL = SyncOptions()
+
+
+def sync(
+    settings: Settings | None = None,
+    options: SyncOptions = _USUAL,
+    *,
+    plan: Path | None = None,
+    stop: Event | None = None,
+) -> RunReport:
+    """One synchronisation run; ``plan`` (of ``dry_run(out=...)``) carries out exactly that plan.
+
+    ``settings`` default to those of the environment and its files. Setting ``stop`` from another thread finishes and
+    records what is in flight; the report's status is then ``interrupted``.
+    """
+    settings = settings or load_settings(os.environ, require=REQUIRED)
+    clock, signal_number = _stopped_by(stop)
+    with watching(settings) as watch:
+        with open_run(settings, "sync", options, clock, NoProgress(), signal_number=signal_number) as (parts, frame):
+            report = (
+                workflow.sync_by_plan(plan, options, parts, frame) if plan else workflow.sync(options, parts, frame)
+            )
+        watch.document, watch.exit_code = report.document, report.exit_code
+    return report
+
+
+def dry_run(
+    settings: Settings | None = None,
+    options: SyncOptions = _USUAL,
+    *,
+    out: Path | None = None,
+    stop: Event | None = None,
+) -> RunReport:
+    """What `sync` would do: its report, with ``actions`` (which hold people's data), and nothing written but ``out``."""
+    settings = settings or load_settings(os.environ, require=REQUIRED)
+    clock, signal_number = _stopped_by(stop)
+    with open_run(settings, "dry-run", options, clock, NoProgress(), looking=True, signal_number=signal_number) as (
+        parts,
+        frame,
+    ):
+        return workflow.dry_run(options, parts, frame, out)
+
+
+def _stopped_by(stop: Event | None) -> tuple[SystemClock, Callable[[], int]]:
+    """A clock that the event wakes, and the signal that it stands for."""
+    event = stop or Event()
+    return SystemClock(event), lambda: signal.SIGTERM if event.is_set() else 0

@@ -1,0 +1,70 @@
+"""The state folder's lock: one run at a time, whatever has become of the processes before it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from openphone_sync.errors import ConfigurationError, LockedError
+
+LOCK_FILE = "lock"
+
+
+@contextmanager
+def run_lock(state_dir: Path) -> Iterator[None]:
+    """Only one run at a time; the kernel frees the lock of a process that dies."""
+    from filelock import FileLock, Timeout  # noqa: PLC0415  # 30 ms that looking at the state saves
+
+    prepare_state_dir(state_dir)
+    # Not at once: `is_locked` of another process holds the lock for some microseconds.
+    lock = FileLock(state_dir / LOCK_FILE, timeout=0.2, poll_interval=0.05, mode=0o600)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise LockedError(
+            f"another run holds the lock of {state_dir}; wait for it to end (openphone-sync status shows it)"
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(
+            f"the state folder {state_dir} cannot be written ({error.strerror}); mend its rights, or use --state-dir"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def is_locked(state_dir: Path) -> bool:
+    """Whether a run is going on; the kernel knows, whatever a process that died has left behind."""
+    try:
+        handle = os.open(state_dir / LOCK_FILE, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)  # frees what was taken
+    return False
+
+
+def prepare_state_dir(state_dir: Path) -> None:
+    """Make the state folder, for the owner alone; `ConfigurationError` where that fails."""
+    try:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the state folder {state_dir} cannot be made ({error.strerror}); choose another with --state-dir"
+        ) from error
+    probe = state_dir / f".probe-{os.urandom(4).hex()}"
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ConfigurationError(
+            f"the state folder {state_dir} cannot be written ({error.strerror}); mend its rights, or use --state-dir"
+        ) from error

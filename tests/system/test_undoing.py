@@ -1,0 +1,281 @@
+"""Taking back what cannot be seen from the run's own report: deletions, rollbacks, runs that were killed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from openphone_sync.sandbox import parse_fault
+from tests.office import JAMES, JAMES_ALONE, Office, make_many, wait_until
+
+ANN = {"client_name": "Ann Lee", "phone": "213-555-0155"}
+DELETING = {"OPENPHONE_ON_REMOVED": "delete"}
+
+
+# --- deletions --------------------------------------------------------------------------------------------------------
+
+
+def test_a_deletion_that_was_undone_holds_until_the_row_is_back(office: Office) -> None:
+    ids = office.make_clients(JAMES, ANN)
+    office.sync()
+    office.sql("CREATE TABLE kept AS SELECT * FROM clients WHERE id::text = %s", ids[0])
+    office.sql("DELETE FROM clients WHERE id::text = %s", ids[0])
+    run = office.sync(**DELETING)
+    assert run["contacts"]["deleted"] == 2
+    assert office.run("rollback", "latest").code == 0
+    for mode in ("incremental", "full"):
+        night = office.sync("--mode", mode, **DELETING)
+        assert (night["contacts"]["deleted"], night["orphans"]) == (0, [])
+        assert [(one["externalId"], one["reason"]) for one in night["held"]] == [
+            (f"client_{ids[0]}", f"rolled back by {run['runId']}"),
+            (f"client_{ids[0]}_alt_1", f"rolled back by {run['runId']}"),
+        ]
+        assert len(office.contacts()) == 3
+    office.sql("UPDATE kept SET county = 'Kern'")
+    office.sql("INSERT INTO clients SELECT * FROM kept")
+    night = office.sync(**DELETING)
+    assert (night["contacts"]["created"], night["contacts"]["held"], len(office.contacts())) == (0, 0, 3)
+    assert office.custom(office.contact(f"client_{ids[0]}"))["County"] == "Kern"
+
+
+def test_an_alternate_whose_deletion_was_undone_holds(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES)
+    office.sync()
+    office.change_client(client_id, contact_1=None, contact_1_phone=None, relationship_1=None)
+    assert office.sync(**DELETING)["contacts"]["deleted"] == 1
+    assert office.run("rollback", "latest").code == 0
+    for mode in ("incremental", "full"):
+        night = office.sync("--mode", mode, **DELETING)
+        assert (night["contacts"]["deleted"], night["orphans"]) == (0, [])
+        assert [one["externalId"] for one in night["held"]] == [f"client_{client_id}_alt_1"]
+    assert len(office.contacts()) == 2
+
+
+def test_a_review_releases_a_deletion_that_was_undone(office: Office) -> None:
+    ids = office.make_clients(JAMES_ALONE, ANN)
+    office.sync()
+    office.sql("DELETE FROM clients WHERE id::text = %s", ids[0])
+    office.sync(**DELETING)
+    assert office.run("rollback", "latest").code == 0
+    assert office.run("review", "separate", f"client_{ids[0]}").code == 0
+    assert office.sync()["orphans"] == [f"client_{ids[0]}"]
+    assert office.sync(**DELETING)["contacts"]["deleted"] == 1
+
+
+def test_a_contact_without_a_phone_can_be_shown_before_it_is_made_again(office: Office) -> None:
+    ids = office.make_clients(JAMES_ALONE, ANN)
+    office.sync()
+    contact = office.contact(f"client_{ids[0]}")
+    [phone] = contact["defaultFields"]["phoneNumbers"]
+    office.sandbox.workspace.edit(
+        contact["id"], {"defaultFields": {"phoneNumbers": [{"id": phone["id"], "value": None}]}}
+    )
+    office.sql("DELETE FROM clients WHERE id::text = %s", ids[0])
+    assert office.sync(**DELETING)["contacts"]["deleted"] == 1
+    ran = office.run("rollback", "latest", "--dry-run")
+    assert ran.code == 0, ran.err
+    assert "James Smith" in ran.out
+    assert len(office.contacts()) == 1
+
+
+# --- rollbacks --------------------------------------------------------------------------------------------------------
+
+
+def test_undoing_a_rollback_deletes_nobody_who_is_still_there(office: Office) -> None:
+    ids = office.make_clients(JAMES, ANN)
+    office.sync()
+    for _ in range(2):
+        assert office.run("rollback", "latest").code == 0
+    assert len(office.contacts()) == 3
+    for mode in ("incremental", "full"):
+        assert office.sync("--mode", mode)["orphans"] == []
+        night = office.sync("--mode", mode, **DELETING)
+        assert (night["contacts"]["deleted"], night["contacts"]["held"]) == (0, 3)
+    assert len(office.contacts()) == 3
+    office.change_client(ids[1], county="Kern")
+    assert office.sync(**DELETING)["contacts"]["updated"] == 1
+    assert office.custom(office.contact(f"client_{ids[1]}"))["County"] == "Kern"
+
+
+def test_an_adoption_that_only_gave_the_external_id_is_taken_back(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES_ALONE)
+    office.sync()
+    made = office.contact(f"client_{client_id}")
+    office.sandbox.workspace.remove(made["id"])
+    shutil.rmtree(office.state_dir)
+    same = office.sandbox.workspace.add({**made, "externalId": None})
+    assert office.sync()["contacts"]["adopted"] == 1
+    assert office.contact(f"client_{client_id}")["id"] == same["id"]
+    assert office.run("rollback", "latest", "--json").json["contacts"]["updated"] == 1
+    assert [contact["externalId"] for contact in office.contacts()] == [None]
+    assert office.sync("--mode", "full")["contacts"]["held"] == 1
+
+
+def test_a_contact_that_a_409_brought_to_light_is_given_back_as_it_was(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES_ALONE)
+    phone = {"name": "Main Phone", "value": "+12135550134"}
+    county = {"key": office.sandbox.workspace.field_key("County"), "value": "Kern"}
+    old = {"defaultFields": {"firstName": "Jim", "role": "Witness", "phoneNumbers": [phone]}, "customFields": [county]}
+    made = office.sandbox.workspace.add({**old, "externalId": f"client_{client_id}"}, source="legal-practitioner-app")
+    office.sandbox.faults.add(parse_fault("item-missing:method=GET,path=/v1/contacts"))
+    report = office.sync()
+    assert (report["contacts"]["adopted"], report["contacts"]["failed"]) == (1, 0)
+    assert {one["field"] for one in report["conflicts"]} == {"firstName", "role", "customFields.County"}
+    writes = office.run("runs", "show", "latest", "--json").json["writes"]
+    assert [(one["action"], one["result"], one["status"]) for one in writes] == [
+        ("create", "failed", 409),
+        ("adopt", "done", 0),
+    ]
+    assert office.run("rollback", "latest", "--json").json["contacts"]["updated"] == 1
+    contact = office.contact(f"client_{client_id}")
+    assert contact["defaultFields"] == made["defaultFields"]
+    assert office.custom(contact) == {"County": "Kern"}
+
+
+@pytest.mark.parametrize("fault", ["", "status:status=400,method=PATCH"])
+def test_a_creation_that_came_back_altered_is_a_creation(office: Office, fault: str) -> None:
+    office.make_clients(JAMES_ALONE)
+    for one in ("drop:method=POST,committed=true", "item-missing:path=/v1/contacts?externalIds=*", fault):
+        if one:
+            office.sandbox.faults.add(parse_fault(one))
+    program = office.start("sync", "--json")
+    wait_until(lambda: bool(office.contacts()))  # its answer is lost, and it is looked for a second later again
+    office.sandbox.workspace.edit(office.contacts()[0]["id"], {"defaultFields": {"role": "Witness"}})
+    out, err = program.communicate(timeout=60)
+    assert (program.returncode, json.loads(out)["contacts"]["created"]) == ((1, 0) if fault else (0, 1)), err
+    writes = office.run("runs", "show", "latest", "--json").json["writes"]
+    assert [(one["action"], one["result"]) for one in writes] == [
+        ("create", "done"),
+        ("update", "failed" if fault else "done"),
+    ]
+    assert office.run("rollback", "latest").code == 0
+    assert office.contacts() == []
+
+
+def test_a_contact_whose_rollback_failed_is_in_every_report(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES_ALONE)
+    office.sync()
+    office.change_client(client_id, county="Kern")
+    run = office.sync()["runId"]
+    office.sandbox.faults.add(parse_fault("status:status=400,method=PATCH"))
+    assert office.run("rollback", run).code == 1
+    for _ in range(2):
+        assert office.sync()["contacts"]["unchanged"] == 1
+    assert office.run("rollback", run).code == 0
+    assert office.custom(office.contact(f"client_{client_id}"))["County"] == "Los Angeles County"
+
+
+def test_undoing_the_rollback_of_an_adoption_leaves_the_contact_a_persons(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES_ALONE)
+    phone = {"name": "Cell", "value": "+12135550134"}
+    made = office.sandbox.workspace.add({"defaultFields": {"firstName": "James", "phoneNumbers": [phone]}})
+    assert office.sync()["contacts"]["adopted"] == 1
+    for _ in range(2):
+        assert office.run("rollback", "latest").code == 0
+    office.change_client(client_id, county="Kern")
+    assert office.sync()["contacts"]["adopted"] == 1
+    [contact] = office.contacts()
+    assert (contact["id"], contact["defaultFields"]["firstName"]) == (made["id"], "James")
+
+
+def test_a_rollback_that_fails_says_so_though_it_is_quiet(office: Office) -> None:
+    ids = office.make_clients(JAMES_ALONE, ANN)
+    run = office.sync()["runId"]
+    office.sandbox.faults.add(parse_fault("status:status=400,method=DELETE"))
+    ran = office.run("rollback", run, "--quiet")
+    assert (ran.code, ran.out) == (1, "")
+    [failed] = [client_id for client_id in ids if office.sandbox.workspace.find(f"client_{client_id}")]
+    assert f"1 failed: client_{failed}; " in ran.err
+    log = (office.state_dir / "openphone-sync.log").read_text()
+    assert "rollback run " in log
+    assert f"client_{failed}: " in log
+
+
+# --- runs that were killed --------------------------------------------------------------------------------------------
+
+MANY = 12
+ANSWERED = 4
+"""Writes of a run that get an answer before it is killed."""
+
+
+def kill(office: Office, method: str, *arguments: str, committed: bool = True) -> str:
+    """Begin a run, and kill it while all its writes but the first hang, carried out or not; the run's id."""
+    office.requests()
+    carried_out = "true" if committed else "false"
+    hang = f"hang:method={method},nth={ANSWERED + 1},seconds=30,count=none,committed={carried_out}"
+    office.sandbox.faults.add(parse_fault(hang))
+    with office.start(*arguments, "--quiet") as process:
+        wait_until(lambda: sum(one.method == method for one in office.sandbox.requests) == MANY)
+        wait_until(lambda: office.state("SELECT count(*) FROM journal WHERE result IS NULL") == [(MANY - ANSWERED,)])
+        process.kill()
+        process.wait()
+    office.sandbox.faults.clear()
+    return str(office.run("runs", "list", "--json").json["runs"][0]["runId"])
+
+
+def read_counties(office: Office) -> list[str]:
+    return [office.custom(contact)["County"] for contact in office.contacts()]
+
+
+def test_a_run_that_was_killed_is_taken_back_whole(office: Office) -> None:
+    make_many(office, MANY)
+    kill(office, "POST", "sync")
+    shown = office.run("rollback", "latest", "--dry-run", "--json").json
+    assert shown["contacts"]["deleted"] == ANSWERED
+    assert sum("was left open" in warning for warning in shown["warnings"]) == MANY - ANSWERED
+    ran = office.run("rollback", "latest", "--json")
+    assert (ran.code, ran.json["contacts"]["deleted"], ran.json["warnings"]) == (0, MANY, [])
+    assert office.contacts() == []
+    assert office.sync()["contacts"]["held"] == MANY
+
+
+def test_a_run_that_was_killed_and_settled_by_the_next_is_taken_back_whole(office: Office) -> None:
+    make_many(office, MANY)
+    run = kill(office, "POST", "sync")
+    assert office.sync()["contacts"]["created"] == 0
+    writes = office.run("runs", "show", run, "--json").json["writes"]
+    answers = [(one["result"], one["code"], one["message"]) for one in writes]
+    assert answers.count(("done", "", "settled by a later run")) == MANY - ANSWERED
+    ran = office.run("rollback", run, "--json")
+    assert (ran.code, ran.json["contacts"]["deleted"]) == (0, MANY)
+    assert office.contacts() == []
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_updates_of_a_run_that_was_killed_are_taken_back_or_named(office: Office, *, committed: bool) -> None:
+    make_many(office, MANY)
+    office.sync()
+    office.sql("UPDATE clients SET county = 'Kern'")
+    kill(office, "PATCH", "sync", committed=committed)
+    ran = office.run("rollback", "latest", "--json")
+    assert ran.code == 0
+    assert read_counties(office) == ["LA"] * MANY
+    named = [
+        warning for warning in ran.json["warnings"] if "nobody knows whether its update was carried out" in warning
+    ]
+    assert len(named) == (0 if committed else MANY - ANSWERED)
+    night = office.sync()
+    assert night["contacts"]["held"] == (MANY if committed else ANSWERED)
+
+
+def test_a_rollback_that_was_killed_makes_nothing_anew(office: Office) -> None:
+    make_many(office, MANY)
+    office.sync()
+    kill(office, "DELETE", "rollback", "latest")
+    assert office.contacts() == []
+    night = office.sync()
+    assert (night["contacts"]["created"], night["contacts"]["held"]) == (0, MANY)
+    assert office.contacts() == []
+
+
+def test_updates_that_a_killed_rollback_restored_stay_so(office: Office) -> None:
+    make_many(office, MANY)
+    office.sync()
+    office.sql("UPDATE clients SET county = 'Kern'")
+    office.sync()
+    kill(office, "PATCH", "rollback", "latest")
+    night = office.sync(OPENPHONE_ON_REMOTE_EDIT="overwrite")
+    assert (night["contacts"]["updated"], night["contacts"]["held"]) == (0, MANY)
+    assert read_counties(office) == ["LA"] * MANY

@@ -1,0 +1,40 @@
+"""Taking writes back, where a whole office would hide the one field that it is about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from openphone_sync.merging import MergeRules
+from openphone_sync.model import ActionKind, JournalEntry, Link, RemoteContact, RemoteField, Result, Standing
+from openphone_sync.undoing import make_undo_actions
+
+
+def test_fields_that_are_known_by_their_ids_alone_keep_their_own_values() -> None:
+    before = RemoteContact("c", first_name="Ann", custom_fields=fields("old", "hers"))
+    after = replace(before, custom_fields=fields("new", "hers"))
+    [action] = make_undo_actions([update(before, after)], {"c": after}, {}, MergeRules(normalise_phone=str))
+    assert action.merged is not None
+    assert action.merged.draft.custom_fields == before.custom_fields
+    assert [change.field for change in action.merged.changes] == ["customFields.i1"]
+
+
+def fields(one: str, other: str) -> tuple[RemoteField, RemoteField]:
+    return RemoteField(None, one, "i1"), RemoteField(None, other, "i2")
+
+
+def update(before: RemoteContact, after: RemoteContact) -> JournalEntry:
+    link = Link("client_1", "1", 0, Standing.LINKED, contact_id="c")
+    return JournalEntry(
+        entry_id=1,
+        run_id="r",
+        external_id=link.external_id,
+        client_id=link.client_id,
+        kind=ActionKind.UPDATE,
+        contact_id="c",
+        link=link,
+        before=before,
+        draft=None,
+        intended_at=0.0,
+        result=Result.DONE,
+        after=after,
+    )
