@@ -29,7 +29,7 @@ from openphone_sync.openphone.retry import RetryRules
 from openphone_sync.sandbox import SANDBOX_KEY, SandboxOptions, SandboxServer
 from openphone_sync.wiring import SystemClock
 
-REQUESTS = 300
+REQUESTS = 150
 JITTER_S = 0.020
 PEER = "pyrate-limiter"
 IN_MEMORY = f"{PEER}, bucket in memory"

@@ -31,27 +31,23 @@ def main(argv: list[str]) -> int:
 
 
 def make_report(*, long: bool = False) -> str:
-    """The table as Markdown: the best of several runs, CPU time of the process and its children."""
+    """The table as Markdown: CPU time of the process and its children, the best of several rounds over all commands."""
     del long
     with tempfile.TemporaryDirectory(prefix="openphone-bench-") as folder:
         environment = {**os.environ, "OPENPHONE_STATE_DIR": folder, "HOME": folder}
-        times = {name: _measure(command, environment) for name, command in COMMANDS.items()}
-        times |= {name: _measure_peer(*peer, environment) for name, peer in PEERS.items()}
+        commands = {name: (command, environment) for name, command in COMMANDS.items()}
+        commands |= {name: _find_peer(*peer, environment) for name, peer in PEERS.items()}
+        rounds = [{name: _cpu(*command) for name, command in commands.items()} for _ in range(RUNS)]
+    times = {name: min(one[name] for one in rounds) for name in commands}
     empty = times["python -c pass"]
     lines = ["| command | CPU ms | ratio to an empty Python |", "|---|---|---|"]
     lines += [f"| {name} | {seconds * 1000:.0f} | {seconds / empty:.1f} |" for name, seconds in times.items()]
     return "\n".join(lines) + "\n"
 
 
-def _measure_peer(package: str, program: str, environment: dict[str, str]) -> float:
+def _find_peer(package: str, program: str, environment: dict[str, str]) -> tuple[list[str], dict[str, str]]:
     folder = fetch_package(package, dependencies=True)
-    return _measure(
-        [sys.executable, str(folder / "bin" / program), "--help"], environment | {"PYTHONPATH": str(folder)}
-    )
-
-
-def _measure(command: list[str], environment: dict[str, str]) -> float:
-    return min(_cpu(command, environment) for _ in range(RUNS))
+    return [sys.executable, str(folder / "bin" / program), "--help"], environment | {"PYTHONPATH": str(folder)}
 
 
 def _cpu(command: list[str], environment: dict[str, str]) -> float:

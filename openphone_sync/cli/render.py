@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 LISTED = 20
 """Entries of a list that a summary shows; the report file and --json have them all."""
+FEW = 5
+"""Contacts held for one reason that are still listed one by one."""
 
 
 def print_json(document: Mapping[str, Any]) -> None:
@@ -100,6 +102,7 @@ def _print_details(console: Console, document: Mapping[str, Any]) -> None:
         console.print(f"skipped ({len(document['skipped'])})", highlight=False)
         for reason, count in Counter(one["reason"] for one in document["skipped"]).most_common():
             console.print(f"  {count} x {reason}", highlight=False, markup=False)
+    _print_held(console, document["held"])
     for title, key, line in _DETAILS:
         entries = document[key]
         if not entries:
@@ -111,9 +114,20 @@ def _print_details(console: Console, document: Mapping[str, Any]) -> None:
             console.print(f"  and {len(entries) - LISTED} more in the report", highlight=False)
 
 
+def _print_held(console: Console, held: Sequence[Mapping[str, Any]]) -> None:
+    """Each by its id, but for those that many have in common, such as a rollback."""
+    if not held:
+        return
+    counts = Counter(str(one["reason"]) for one in held)
+    common = [f"{count} x {reason}" for reason, count in counts.most_common() if count > FEW]
+    others = [f"{one['externalId']}: {one['reason']}" for one in held if counts[one["reason"]] <= FEW]
+    console.print(f"held ({len(held)}), to be decided with openphone-sync review", highlight=False)
+    for line in (*common, *others):
+        console.print(f"  {line}", highlight=False, markup=False)
+
+
 _DETAILS: Sequence[tuple[str, str, Any]] = (
     ("failed", "errors", lambda one: f"{one['externalId']}: {one['message']}"),
-    ("held for review", "held", lambda one: f"{one['externalId']}: {one['reason']}"),
     ("both sides changed", "conflicts", lambda one: f"{one['externalId']}: {one['field']}, kept {one['kept']}"),
     ("no longer in the source", "orphans", None),
     ("warnings", "warnings", None),

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 
 
 class Evidence(StrEnum):
-    """Kinds of evidence a review can rest on."""
+    """What a review can rest on."""
 
     PHONE = "phone"
     EMAIL = "email"
     NAME = "name"
     EXTERNAL_ID = "external id"
     ROW = "row"
+    ROLLBACK = "rollback"
 
 
 class TableFormat(StrEnum):

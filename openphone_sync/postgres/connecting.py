@@ -23,6 +23,9 @@ _CREDENTIALS = re.compile(
     re.IGNORECASE,
 )
 
+_SUPABASE_DIRECT = re.compile(r"db\.[a-z0-9]+\.supabase\.co")
+"""IPv6 only, unless the project has the IPv4 add-on (supabase.com/docs/guides/database/connecting-to-postgres)."""
+
 
 def connect(dsn: str) -> psycopg.Connection[Any]:
     """A connection for reading.
@@ -109,6 +112,11 @@ def _connect_error(error: psycopg.Error, known: dict[str, Any]) -> RunError:
     if _CREDENTIALS.search(text):
         return RefusedError(f"Postgres at {place} refused the login; check user, password and database in DATABASE_URL")
     reason = _reason(text)
+    if _SUPABASE_DIRECT.fullmatch(str(known.get("host"))):
+        return UnreachableError(
+            f"no connection to Postgres at {place} ({reason}), a host with an IPv6 address only; "
+            "take the session pooler's string, which Connect in the Supabase dashboard shows"
+        )
     return UnreachableError(f"no connection to Postgres at {place} ({reason}); check DATABASE_URL and the network")
 
 

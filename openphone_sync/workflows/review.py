@@ -15,6 +15,7 @@ from openphone_sync.state import Store
 
 CSV_COLUMNS = ("id", "candidate", "evidence", "score", "words", "reason", "decision")
 DECISIONS = ("link", "separate")
+ROLLBACK = "rollback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +30,29 @@ class Review:
         """What `review link` and `review separate` take."""
         return self.link.external_id
 
+    @property
+    def evidence(self) -> str:
+        """What it is held for: a rollback, else the kind of the best candidate."""
+        if self.link.standing is Standing.REVERTED:
+            return ROLLBACK
+        return self.candidates[0].kind if self.candidates else ""
+
+    @property
+    def score(self) -> float:
+        """That of the best candidate, 0 to 1; 0 without one."""
+        return self.candidates[0].score if self.candidates else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which reviews a bulk decision is about: by kind of the best evidence, and from a score on (0 to 1)."""
+    """Which reviews a bulk decision is about: by what they are held for, and from a score on (0 to 1)."""
 
     evidence: str | None = None
     min_score: float = 0.0
 
     def takes(self, review: Review) -> bool:
-        """Whether the review's best candidate passes."""
-        if not review.candidates:
-            return self.evidence is None and not self.min_score
-        best = review.candidates[0]
-        return (self.evidence in (None, best.kind)) and best.score >= self.min_score
+        """Whether the review passes."""
+        return self.evidence in (None, review.evidence) and review.score >= self.min_score
 
 
 def read_reviews(store: Store, chosen: Filter | None = None) -> list[Review]:

@@ -76,6 +76,11 @@ def test_supabase_settings_alone_are_told_where_the_connection_string_is(office:
     assert_stopped(ran, 2, "DATABASE_URL", "Supabase", "Connect")
 
 
+def test_supabases_direct_host_out_of_reach_is_told_of_the_pooler(office: Office) -> None:
+    nowhere = f"postgresql://postgres:{PASSWORD}@db.abcdefgh.supabase.co:1/postgres?hostaddr=127.0.0.1"
+    assert_stopped(office.run("sync", DATABASE_URL=nowhere), 3, "db.abcdefgh.supabase.co", "session pooler")
+
+
 def test_a_refused_key_ends_the_run(office: Office) -> None:
     office.make_clients(JAMES)
     for key in ("wrong", f"Bearer{office.sandbox.options.key}"):

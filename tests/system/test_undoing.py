@@ -279,3 +279,17 @@ def test_updates_that_a_killed_rollback_restored_stay_so(office: Office) -> None
     night = office.sync(OPENPHONE_ON_REMOTE_EDIT="overwrite")
     assert (night["contacts"]["updated"], night["contacts"]["held"]) == (0, MANY)
     assert read_counties(office) == ["LA"] * MANY
+
+
+def test_what_was_taken_back_is_told_in_one_line_and_released_by_one_command(office: Office) -> None:
+    make_many(office, 10)
+    run = office.sync("--limit", "9")
+    stranger = {"firstName": "Person Jason", "phoneNumbers": [{"name": "Cell", "value": "+14155550123"}]}
+    office.sandbox.workspace.add({"defaultFields": stranger})
+    office.run("rollback", "latest")
+    shown = office.run("sync").out
+    assert f"9 x rolled back by {run['runId']}" in shown
+    assert "client_9: " in shown  # 10 sorts before 2
+    assert office.run("review", "separate", "--all", "--evidence", "rollback").code == 0
+    report = office.sync()
+    assert (report["contacts"]["created"], report["contacts"]["held"]) == (9, 1)
