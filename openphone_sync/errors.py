@@ -31,18 +31,18 @@ BUG = 70
 EXIT_CODES: Mapping[int, str] = {
     0: "done; nothing failed",
     1: "done, but some contacts failed, or a check did",
-    2: "a setting, an argument, a table or a column is wrong; nothing was written",
-    3: "the API or the database could not be reached, or refused the credentials",
-    4: "stopped by a safety limit before writing, or the world is not the one expected",
+    2: "a setting, argument, table or column is wrong; nothing was written",
+    3: "API or database could not be reached, or refused the credentials",
+    4: "stopped before writing: a safety limit, a stale plan, another workspace",
     5: "another run holds the lock",
-    6: "`dry-run --detailed-exitcode`: changes are pending",
+    6: "changes are pending (dry-run --detailed-exitcode alone)",
     BUG: "a bug; the traceback is in the log",
     129: "interrupted (SIGHUP): what was in flight was finished and recorded",
     130: "interrupted (SIGINT), likewise",
     141: "whoever read the output has left",
     143: "interrupted (SIGTERM), likewise",
 }
-"""What a process ends with; 6 is `dry-run`'s alone."""
+"""What a process ends with."""
 
 
 class OpenPhoneSyncError(Exception):

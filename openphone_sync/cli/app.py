@@ -8,11 +8,16 @@ import typer
 
 from openphone_sync.cli import check, explain, export, review, runs, sandbox, schedule, status, sync
 from openphone_sync.cli.options import Group
+from openphone_sync.errors import EXIT_CODES
+
+EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())
+"""As it stands: `\\b` keeps lines from being filled."""
 
 app = typer.Typer(
     name="openphone-sync",
     cls=Group,
     help="Keeps OpenPhone (Quo) contacts in step with a Postgres client table, without duplicates or losses.",
+    epilog=EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

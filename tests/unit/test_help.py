@@ -13,6 +13,7 @@ import typer
 
 from openphone_sync.cli.app import app
 from openphone_sync.cli.door import leave_by
+from openphone_sync.errors import EXIT_CODES
 
 
 def walk(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -49,8 +50,13 @@ def test_help_is_readable_at_80_columns(command: tuple[str, ...]) -> None:
 
 
 def test_help_says_what_every_command_does() -> None:
-    lines = show_help().partition("Commands:\n")[2].splitlines()
+    lines = show_help().partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
     assert {line.split()[0] for line in lines if line[2] != " "} == {command[0] for command in COMMANDS}
+
+
+def test_help_ends_with_the_exit_codes() -> None:
+    shown = show_help().partition("Exit codes:\n")[2].split("\n")
+    assert [int(line.split()[0]) for line in shown if line] == list(EXIT_CODES)
 
 
 @pytest.mark.parametrize(("words", "found"), [("sta", "status"), ("schedule st", "start")])
