@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -92,7 +93,7 @@ class Bench:
             ways["psql \\copy, same order"] = lambda: self.run_psql(QUERY.format(table))
             ways["psql \\copy, no order"] = lambda: self.run_psql(UNORDERED.format(table))
         for name in ("json", "ndjson", "csv", "json.gz"):
-            ways[f"export {name}"] = lambda name=name: self.run_export(f"export {name}", table, name)  # type: ignore[misc]
+            ways[f"export {name}"] = partial(self.run_export, f"export {name}", table, name)
         ways["export json, 10 rows"] = lambda: self.run_export("export json, 10 rows", few, "json")
         times = self.take_turns(ways, runs)
         title = f"{rows:,} rows, {self.measure_size(table) / 1e6:,.0f} MB of JSON"

@@ -16,16 +16,16 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Event
 
 from openphone_sync.alerts import watching
 from openphone_sync.config import Settings, load_settings
-from openphone_sync.reports import RunReport
+from openphone_sync.reports import RunFrame, RunReport
 from openphone_sync.wiring import NoProgress, SystemClock, open_run
 from openphone_sync.workflows import sync as workflow
-from openphone_sync.workflows.parts import SyncOptions
+from openphone_sync.workflows.parts import Parts, SyncOptions
 
 REQUIRED = ("OPENPHONE_API_KEY", "DATABASE_URL")
 _USUAL = SyncOptions()
@@ -44,12 +44,9 @@ def sync(
     records what is in flight; the report's status is then ``interrupted``.
     """
     settings = settings or load_settings(os.environ, require=REQUIRED)
-    clock, signal_number = _stopped_by(stop)
     with watching(settings) as watch:
-        with open_run(settings, "sync", options, clock, NoProgress(), signal_number=signal_number) as (parts, frame):
-            report = (
-                workflow.sync_by_plan(plan, options, parts, frame) if plan else workflow.sync(options, parts, frame)
-            )
+        with _open_run(settings, "sync", options, stop) as (parts, frame):
+            report = workflow.sync(options, parts, frame, plan)
         watch.document, watch.exit_code = report.document, report.exit_code
     return report
 
@@ -63,15 +60,21 @@ def dry_run(
 ) -> RunReport:
     """What `sync` would do: its report, with ``actions`` (which hold people's data), and nothing written but ``out``."""
     settings = settings or load_settings(os.environ, require=REQUIRED)
-    clock, signal_number = _stopped_by(stop)
-    with open_run(settings, "dry-run", options, clock, NoProgress(), looking=True, signal_number=signal_number) as (
-        parts,
-        frame,
-    ):
+    with _open_run(settings, "dry-run", options, stop, looking=True) as (parts, frame):
         return workflow.dry_run(options, parts, frame, out)
 
 
-def _stopped_by(stop: Event | None) -> tuple[SystemClock, Callable[[], int]]:
-    """A clock that the event wakes, and the signal that it stands for."""
+def _open_run(
+    settings: Settings, command: str, options: SyncOptions, stop: Event | None, *, looking: bool = False
+) -> AbstractContextManager[tuple[Parts, RunFrame]]:
+    """A run without progress; the event wakes its clock, and stands for a SIGTERM."""
     event = stop or Event()
-    return SystemClock(event), lambda: signal.SIGTERM if event.is_set() else 0
+    return open_run(
+        settings,
+        command,
+        options,
+        SystemClock(event),
+        NoProgress(),
+        looking=looking,
+        signal_number=lambda: signal.SIGTERM if event.is_set() else 0,
+    )

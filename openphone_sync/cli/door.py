@@ -56,7 +56,7 @@ def _report_output(error: OSError) -> int:
         return BROKEN_PIPE
     if error.errno not in _FULL:
         return _report_bug(error)
-    if _stdout_fails():
+    if _flush_stdout():  # what a write to stdout could not get rid of is still held, and fails again
         _close_stdout()
         say(f"stdout cannot be written ({error.strerror}); free space where it goes")
     else:
@@ -64,14 +64,14 @@ def _report_output(error: OSError) -> int:
     return UNWRITABLE
 
 
-def _stdout_fails() -> bool:
-    """What a write to stdout could not get rid of is still held, and fails again."""
+def _flush_stdout() -> OSError | None:
+    """Why what Python still holds for stdout cannot go out, if it cannot."""
     try:
         if sys.stdout is not None:  # closed from the start
             sys.stdout.flush()
-    except OSError:
-        return True
-    return False
+    except OSError as error:
+        return error
+    return None
 
 
 def _report_bug(error: Exception) -> int:
@@ -85,14 +85,12 @@ def _report_bug(error: Exception) -> int:
 
 def _flush(code: int) -> int:
     """What Python still holds for stdout goes out here: at exit it would complain in its own words and with 120."""
-    try:
-        if sys.stdout is not None:  # closed from the start
-            sys.stdout.flush()
-    except OSError as error:
-        failed = code or _report_output(error)
-        _close_stdout()
-        return failed
-    return code
+    error = _flush_stdout()
+    if error is None:
+        return code
+    failed = code or _report_output(error)
+    _close_stdout()
+    return failed
 
 
 def _print_error(error: RunError) -> None:

@@ -98,40 +98,34 @@ def _headline(document: Mapping[str, Any]) -> str:
 
 
 def _print_details(console: Console, document: Mapping[str, Any]) -> None:
-    if document["skipped"]:
-        console.print(f"skipped ({len(document['skipped'])})", highlight=False)
-        for reason, count in Counter(one["reason"] for one in document["skipped"]).most_common():
-            console.print(f"  {count} x {reason}", highlight=False, markup=False)
-    _print_held(console, document["held"])
-    for title, key, line in _DETAILS:
-        entries = document[key]
-        if not entries:
+    skipped, errors, held = document["skipped"], document["errors"], document["held"]
+    conflicts, orphans, warnings = document["conflicts"], document["orphans"], document["warnings"]
+    sections: Sequence[tuple[str, Sequence[str]]] = (
+        (f"skipped ({len(skipped)})", _by_reason(skipped, few=0)),
+        (f"failed ({len(errors)})", [f"{one['externalId']}: {one['message']}" for one in errors]),
+        (f"held ({len(held)}), to be decided with openphone-sync review", _by_reason(held, few=FEW)),
+        (
+            f"both sides changed ({len(conflicts)})",
+            [f"{one['externalId']}: {one['field']}, kept {one['kept']}" for one in conflicts],
+        ),
+        (f"no longer in the source ({len(orphans)})", orphans),
+        (f"warnings ({len(warnings)})", warnings),
+    )
+    for title, lines in sections:
+        if not lines:
             continue
-        console.print(f"{title} ({len(entries)})", highlight=False)
-        for entry in entries[:LISTED]:
-            console.print("  " + (line(entry) if callable(line) else entry), highlight=False, markup=False)
-        if len(entries) > LISTED:
-            console.print(f"  and {len(entries) - LISTED} more in the report", highlight=False)
+        console.print(title, highlight=False)
+        for line in lines[:LISTED]:
+            console.print(f"  {line}", highlight=False, markup=False)
+        if len(lines) > LISTED:
+            console.print(f"  and {len(lines) - LISTED} more in the report", highlight=False)
 
 
-def _print_held(console: Console, held: Sequence[Mapping[str, Any]]) -> None:
-    """Each by its id, but for those that many have in common, such as a rollback."""
-    if not held:
-        return
-    counts = Counter(str(one["reason"]) for one in held)
-    common = [f"{count} x {reason}" for reason, count in counts.most_common() if count > FEW]
-    others = [f"{one['externalId']}: {one['reason']}" for one in held if counts[one["reason"]] <= FEW]
-    console.print(f"held ({len(held)}), to be decided with openphone-sync review", highlight=False)
-    for line in (*common, *others):
-        console.print(f"  {line}", highlight=False, markup=False)
-
-
-_DETAILS: Sequence[tuple[str, str, Any]] = (
-    ("failed", "errors", lambda one: f"{one['externalId']}: {one['message']}"),
-    ("both sides changed", "conflicts", lambda one: f"{one['externalId']}: {one['field']}, kept {one['kept']}"),
-    ("no longer in the source", "orphans", None),
-    ("warnings", "warnings", None),
-)
+def _by_reason(entries: Sequence[Mapping[str, Any]], *, few: int) -> list[str]:
+    """One line for a reason that more than ``few`` share, such as a rollback, the most common first; then the others."""
+    counts = Counter(str(one["reason"]) for one in entries)
+    common = [f"{count} x {reason}" for reason, count in counts.most_common() if count > few]
+    return common + [f"{one['externalId']}: {one['reason']}" for one in entries if counts[one["reason"]] <= few]
 
 
 def _action_table(actions: Sequence[Mapping[str, Any]]) -> Any:

@@ -131,13 +131,13 @@ def _sync(
 ) -> int:
     from openphone_sync.alerts import watching  # noqa: PLC0415
     from openphone_sync.cli.running import log_report, running, tell_result  # noqa: PLC0415
-    from openphone_sync.workflows.sync import sync, sync_by_plan  # noqa: PLC0415
+    from openphone_sync.workflows.sync import sync  # noqa: PLC0415
 
     given = read_globals(context)
     settings = read_settings(context, require=("OPENPHONE_API_KEY", "DATABASE_URL"))
     with watching(settings) as watch:
         with running(settings, batch_size, given, "sync", options, looking=False) as (parts, frame):
-            report = sync_by_plan(plan, options, parts, frame) if plan else sync(options, parts, frame)
+            report = sync(options, parts, frame, plan)
         watch.document, watch.exit_code = report.document, report.exit_code
         log_report(report.document)
     tell_result(report.document, as_json=as_json, quiet=given.quiet)  # a stdout that is gone is no failed run

@@ -60,7 +60,7 @@ def inspect_table(dsn: str, name: str, columns: tuple[str, ...], query: str) -> 
 
 
 def _find(connection: psycopg.Connection[Any], relation: str) -> tuple[int, bool, bool, str, str]:
-    row = connection.execute(
+    row: tuple[int, bool, bool, str, str] | None = connection.execute(
         "SELECT c.oid, c.relrowsecurity, row_security_active(c.oid), n.nspname, c.relname "
         "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname || '.' || c.relname = %s "
         "AND c.relkind IN ('r', 'v', 'm', 'p', 'f')",
@@ -68,7 +68,7 @@ def _find(connection: psycopg.Connection[Any], relation: str) -> tuple[int, bool
     ).fetchone()
     if row is None:
         raise ConfigurationError(f"{relation} was dropped meanwhile; run test-connection again")
-    return row  # type: ignore[no-any-return]
+    return row
 
 
 def _types(connection: psycopg.Connection[Any], oid: int) -> Mapping[str, str]:

@@ -101,7 +101,7 @@ class Workspace:
             if body is None or body == {}:
                 return contact
             rules.check_patch(body, self._variants, contact["source"])
-            sent: Json = body  # type: ignore[assignment]
+            sent: Json = body  # type: ignore[assignment]  # check_patch let dicts through only
             custom = self._make_patched_custom_fields(sent, contact["customFields"])
             if sent.get("externalId") != contact["externalId"]:
                 self._check_external_id(sent.get("externalId"), contact_id, "update")

@@ -42,13 +42,17 @@ Deciding = Callable[[float], Decided]
 """Makes a plan; takes the monotonic second until which ``--wait`` keeps trying."""
 
 
-def sync(options: SyncOptions, parts: Parts, frame: RunFrame) -> RunReport:
-    """Run once and record it in state, report file and metrics. What ends a run early is in the report."""
+def sync(options: SyncOptions, parts: Parts, frame: RunFrame, plan: Path | None = None) -> RunReport:
+    """Run once and record it in state, report file and metrics. What ends a run early is in the report.
+
+    A saved ``plan`` is carried out exactly, and refused where the world has moved since it was made.
+    """
+    if plan is not None:
+        return _sync_by_plan(plan, options, parts, frame)
     return carry_out(partial(decide, options, parts, frame.run_id), options, parts, frame)
 
 
-def sync_by_plan(path: Path, options: SyncOptions, parts: Parts, frame: RunFrame) -> RunReport:
-    """Carry out a saved plan, exactly; refused where the world has moved since it was made."""
+def _sync_by_plan(path: Path, options: SyncOptions, parts: Parts, frame: RunFrame) -> RunReport:
     saved = load_plan(path)
     options = replace(
         options,

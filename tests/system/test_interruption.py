@@ -99,7 +99,7 @@ def test_a_signal_does_not_wait_until_a_failed_request_is_tried_again(office: Of
     break_with(office, "status:status=503,count=none")
     with office.start("sync", "--quiet", OPENPHONE_RETRY_DELAY="60000") as process:
         wait_until(lambda: bool(office.sandbox.requests))
-        time.sleep(0.3)
+        time.sleep(0.3)  # the answer has come and the wait begun, of which nothing outside can tell
         begun = time.monotonic()
         process.send_signal(signal.SIGTERM)
         end(process)

@@ -10,7 +10,7 @@ import signal
 import pytest
 
 from openphone_sync.sandbox import Fault, FaultKind
-from tests.office import JAMES, JAMES_ALONE, Office, emails, phones
+from tests.office import JAMES, JAMES_ALONE, Office, emails, make_many, phones
 
 STRANGER = {
     "defaultFields": {"firstName": "Ignatius Vanderbeek", "phoneNumbers": [{"name": "Cell", "value": "+12135550134"}]}
@@ -289,3 +289,12 @@ def test_explaining_nobody_is_an_error(office: Office, arguments: list[str]) -> 
     ran = office.run("explain", *arguments)
     assert ran.code == 2
     assert "Traceback" not in ran.err
+
+
+def test_many_held_each_for_a_reason_of_its_own_do_not_flood_the_terminal(office: Office) -> None:
+    make_many(office, 30)
+    office.sql("INSERT INTO clients SELECT id + 100, client_name, phone, county FROM clients")
+    shown = office.run("sync").out
+    assert "held (30)" in shown
+    assert shown.count("same person as") == 20
+    assert "and 10 more in the report" in shown
