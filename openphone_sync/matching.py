@@ -385,9 +385,11 @@ class _Matching:
         return True
 
     def _seats_by_link(self, clients: Mapping[str, object]) -> dict[str, list[_Seat]]:
+        """Contacts of earlier alternates. One whose link is not in play belongs to a sibling that nobody looks at."""
         seats: dict[str, list[_Seat]] = defaultdict(list)
         for contact_id, link in self.knowledge.owners.items():
-            if link.slot and link.client_id in clients and contact_id not in self.taken:
+            in_play = link.external_id in self.knowledge.links
+            if link.slot and link.client_id in clients and in_play and contact_id not in self.taken:
                 seats[link.client_id].append(_Seat(link.slot, contact_id, link))
         return seats
 

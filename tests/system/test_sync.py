@@ -434,3 +434,27 @@ def test_overwriting_edits_leaves_alone_what_nobody_edited(office: Office, argum
     office.requests()
     office.sync("--mode", "full", **policy)
     assert office.requests("POST", "PATCH", "DELETE") == []
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"contact_2": "Bob Smith", "relationship_2": "Cousin"},
+        {"contact_2": None, "relationship_2": "Cousin", "contact_2_phone": "310-555-0188"},
+        {"contact_2": "Robert Smith", "relationship_2": "Cousin", "contact_2_phone": "N/A"},
+    ],
+    ids=["named like a sibling", "nameless with a sibling's number", "a sibling's nickname"],
+)
+def test_an_alternate_that_resembles_an_unchanged_sibling_stops_nobody(office: Office, odd: dict[str, Any]) -> None:
+    james, _ = office.make_clients(JAMES, {**JAMES_ALONE, "client_name": "Ann Lee", "phone": "213-555-0150"})
+    office.sync()
+    brother = office.contact(f"client_{james}_alt_1")["id"]
+    office.change_client(james, **odd)
+    first = office.sync()
+    office.change_client(james, county="Kern County")
+    second = office.sync()
+    full = office.sync("--mode", "full")
+    assert office.contact(f"client_{james}_alt_1")["id"] == brother
+    assert second["contacts"]["updated"] == 1
+    assert first["skipped"] == second["skipped"] == full["skipped"]
+    assert first["contacts"]["held"] == full["contacts"]["held"]
