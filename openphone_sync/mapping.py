@@ -69,6 +69,13 @@ FIELD_LABELS: Mapping[str, tuple[str, FieldType]] = {
 }
 """The custom fields by setting name: how they are called in the app, and the type to choose when adding one."""
 
+OTHER_NAMES: Mapping[str, str] = {
+    "PRIMARY_CLIENT_NAME": "Client Name",
+    "RELATIONSHIP": "Relationship to Client",
+    "ALT_CONTACT_NUMBER": "Alternative Contact Number",
+}
+"""Names of the published example, accepted where the workspace has no field under the first one."""
+
 _TRUE = frozenset({"true", "t", "yes", "y", "1", "on"})
 _FALSE = frozenset({"false", "f", "no", "n", "0", "off"})
 _EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+")
@@ -122,7 +129,8 @@ def _find_field(
             f"the workspace has no custom field with this key, so {label} is left out; mend OPENPHONE_CF_{setting}_KEY"
         )
         return (chosen[0] if chosen else None), problem
-    found = [one for one in known if _fold(one.key) == _fold(setting)] or list(_named(known, label))
+    found = [one for one in known if _fold(one.key) == _fold(setting)]
+    found = found or list(_named(known, label) or _named(known, OTHER_NAMES.get(setting, label)))
     if len(found) == 1:
         return found[0], ""
     if found:

@@ -207,6 +207,19 @@ def test_fields_are_found_by_override_then_key_then_name() -> None:
     assert make_field_map(definitions, {"COUNTY": "gone"}).key_of("COUNTY") is None
 
 
+def test_custom_fields_are_found_under_the_names_of_the_published_example_too() -> None:
+    names = ["Client Name", "relationship to client", "Alternative  Contact_Number"]
+    fields = make_field_map([FieldDefinition(f"k{n}", name, "string") for n, name in enumerate(names)], {})
+    assert fields.key_of("PRIMARY_CLIENT_NAME") == "k0"
+    assert fields.key_of("RELATIONSHIP") == "k1"
+    assert fields.key_of("ALT_CONTACT_NUMBER") == "k2"
+
+
+def test_the_first_accepted_name_goes_before_the_others() -> None:
+    definitions = [FieldDefinition("b", "Client Name", "string"), FieldDefinition("a", "Primary Client Name", "string")]
+    assert make_field_map(definitions, {}).key_of("PRIMARY_CLIENT_NAME") == "a"
+
+
 def test_a_fingerprint_moves_with_the_row_and_with_the_settings() -> None:
     row, other = ClientRow("1", '{"a":1}'), ClientRow("1", '{"a":2}')
     digest = make_settings_digest("US")
