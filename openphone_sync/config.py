@@ -193,6 +193,13 @@ def _database_url(text: str) -> str:
         raise _RejectedError(
             "a Postgres connection string such as postgresql://user:password@host:5432/database or host=... dbname=..."
         )
+    address = text.partition("://")[2] if text.startswith("postgres") else ""
+    before, _, after = address.partition("@")
+    # libpq ends the password at its first @ or /, and takes the rest for the host or the database
+    if "@" in after or ("@" in address and "/" in before):
+        raise _RejectedError(
+            "the password percent-encoded (%40 for @, %2F for /, %3A for :), or copy the connection string again"
+        )
     return text
 
 

@@ -293,14 +293,18 @@ def find_redactor() -> Redactor | None:
 
 
 def list_secrets(api_key: str, database_url: str, more: Iterable[str] = ()) -> list[str]:
-    """What must not be read anywhere: the key, the connection string, its password in both spellings, and ``more``."""
+    """What must not be read anywhere: the key, the connection string, its password in both spellings, and ``more``.
+
+    What stands between the first ``:`` and the last ``@`` counts as the password, and so does each piece of it.
+    """
     from urllib.parse import quote, unquote  # noqa: PLC0415
 
-    found = re.search(r"://[^:/@\s]*:([^@\s]*)@", database_url) or re.search(
+    found = re.search(r"://[^:/@\s]*:(.*)@", database_url, re.DOTALL) or re.search(
         r"password\s*=\s*'?([^'\s]+)", database_url
     )
     password = found[1] if found else ""
-    return [api_key, database_url, password, unquote(password), quote(password, safe=""), *more]
+    pieces = re.split(r"[@/:?#&\s]", password)
+    return [api_key, database_url, password, unquote(password), quote(password, safe=""), *pieces, *more]
 
 
 def _hang(logger: logging.Logger, handler: logging.Handler, redactor: Redactor) -> None:

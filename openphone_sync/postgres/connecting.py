@@ -40,12 +40,24 @@ def connect(dsn: str) -> psycopg.Connection[Any]:
             "DATABASE_URL is no Postgres connection string; give postgresql://user:password@host:5432/database, "
             "with special characters of the password percent-encoded"
         ) from None
+    _check_names(known)
     defaults = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "openphone-sync", "client_encoding": "UTF8"}
     options: dict[str, Any] = {key: value for key, value in {**defaults, **_KEEPALIVE}.items() if key not in known}
     try:
         return psycopg.connect(dsn, prepare_threshold=None, **options)
     except psycopg.Error as error:
         raise _connect_error(error, known) from None
+
+
+def _check_names(known: dict[str, Any]) -> None:
+    """Refuse a host or database name that none can be: it holds a piece of a password that was not encoded."""
+    hosts = [host for host in str(known.get("host") or "").split(",") if not host.startswith(("/", "@"))]
+    database = str(known.get("dbname") or "")
+    if any(re.search(r"[^\w.:%\-]", host) for host in hosts) or re.search(r"[@/\\\x00-\x1f]", database):
+        raise ConfigurationError(
+            "DATABASE_URL names a host or a database that cannot exist; write the password percent-encoded "
+            "(%40 for @, %2F for /, %3A for :), or copy the connection string again"
+        )
 
 
 @contextmanager

@@ -105,6 +105,26 @@ def test_what_stops_a_run_is_told_without_secrets(office: Office, settings: dict
         assert secret.encode() not in everything, secret
 
 
+@pytest.mark.parametrize("command", ["sync", "dry-run", "test-connection", "export-conversations"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://office:ab@3xyzSECRET@127.0.0.1:1/law",
+        "postgresql://office:12/3xyzSECRET@127.0.0.1:1/law",
+        "postgres://office:ab@3xyzSECRET/x@127.0.0.1:1/law",
+        "dbname=postgresql://office:3xyzSECRET@127.0.0.1:1/law host=127.0.0.1 port=1",
+        "host=office:3xyzSECRET@127.0.0.1 port=1",
+    ],
+)
+def test_no_piece_of_an_unencoded_password_is_told_or_kept(office: Office, command: str, url: str) -> None:
+    options = ["--format", "json"] if command == "export-conversations" else ["--json"]
+    ran = office.run(command, *options, DATABASE_URL=url, OPENPHONE_ALERT_ON_FAILURE="false")
+    assert ran.code == 2, ran.err
+    assert "percent-encoded" in ran.err + ran.out
+    everything = b"".join([ran.out.encode(), ran.err.encode(), *written(office.folder).values()])
+    assert b"3xyz" not in everything
+
+
 @pytest.mark.parametrize("setting", ["XDG_STATE_HOME", "OPENPHONE_STATE_DIR"])
 def test_a_bug_before_the_settings_are_read_is_logged_where_the_message_says(office: Office, setting: str) -> None:
     code = (
