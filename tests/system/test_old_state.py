@@ -1,0 +1,134 @@
+"""A state folder of version 0.1.0 is opened, read and carried on: nothing of what it remembers is lost or done twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import time_machine
+
+from tests.office import Office
+from tests.old_state import FOLDER, NEXT_NIGHT, load_old_state
+
+WRITES = ("POST", "PATCH", "DELETE")
+TWICE_DELETED = "7c2a586a-6706-5db1-ae2e-bb939dc6506d"  # Linda Okafor
+REMOVED = "9a9c4027-357c-5016-bd6b-a4cf632b0a3f"  # Elena Petrov
+ROLLED_BACK = "56c5f25e-02c9-5044-9ef3-eb22a57f992d"  # David Wong
+BAD_PHONE = "88fd1865-b630-5948-be01-62a075fead06"  # Robert Quinn
+REFUSED = "377c4380-2778-5921-bcc8-ce75722b025b"  # Thomas Baker: 403
+LINKED = "e939c4f7-8d89-5faf-a875-b50805d517e1"  # Carlos Rivera
+SEPARATED = "4a44fcd0-01da-51ea-944a-575c55a46ee3"  # Priya Patel
+
+
+@pytest.fixture
+def old_office(office: Office) -> Iterator[Office]:
+    """The office of 0.1.0, in the night after the killed run."""
+    with time_machine.travel(NEXT_NIGHT, tick=True):
+        yield load_old_state(office)
+
+
+def read_reports() -> list[Any]:
+    """The reports of the finished runs, oldest first."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted((FOLDER / "state" / "runs").iterdir())]
+
+
+def list_runs(office: Office) -> list[Any]:
+    """All runs, oldest first."""
+    return list(reversed(office.run("runs", "list", "--json").json["runs"]))
+
+
+def list_waiting(report: Any) -> dict[str, set[str]]:
+    """External ids that a run left alone, by the report's list."""
+    ids = {name: {entry["externalId"] for entry in report[name]} for name in ("skipped", "held")}
+    return ids | {"orphans": set(report["orphans"])}
+
+
+def find_standing(office: Office, client_id: str) -> str:
+    """Where the main contact of a client stands."""
+    ran = office.run("explain", client_id, "--json")
+    assert ran.code == 0, ran.err
+    return str(ran.json["contacts"][0]["standing"])
+
+
+def test_commands_that_only_read_read_it(old_office: Office) -> None:
+    last = read_reports()[-1]
+    for command in ("status", "metrics", "problems", "runs list", "runs show latest", "review list"):
+        ran = old_office.run(*command.split())
+        assert ran.code == 0, ran.err
+        assert ran.out.strip()
+    runs = list_runs(old_office)
+    assert [run["runId"] for run in runs[:-1]] == [report["runId"] for report in read_reports()]
+    assert (runs[-1]["command"], runs[-1]["status"]) == ("sync", "running")
+    assert old_office.run("metrics", "--json").json["metrics"]["totalRuns"] == len(runs) - 1
+    assert old_office.run("status", "--json").json["reviews"]["open"] == len(last["held"])
+    reviews = old_office.run("review", "list", "--json").json["reviews"]
+    assert {review["id"] for review in reviews} == list_waiting(last)["held"]
+    problems = {entry["externalId"] for entry in old_office.run("problems", "--json").json["problems"]}
+    assert {f"client_{BAD_PHONE}", f"client_{REFUSED}"} <= problems
+    assert old_office.requests() == []
+
+
+def test_every_run_shows_its_writes(old_office: Office) -> None:
+    shown = {run["runId"]: old_office.run("runs", "show", run["runId"], "--json").json for run in list_runs(old_office)}
+    *finished, killed = [run["writes"] for run in shown.values()]
+    assert [len(writes) for writes in finished] == [20, 5, 2, 3, 3, 1]
+    assert sorted((write["action"], write["result"]) for write in killed) == [
+        ("create", None), ("create", None), ("create", None), ("update", None), ("update", None)
+    ]  # fmt: skip
+    ran = old_office.run("rollback", next(iter(shown)), "--dry-run", "--json")
+    assert (ran.code, ran.json["contacts"]["deleted"]) == (0, 12), ran.err
+
+
+@pytest.mark.parametrize(
+    ("client_id", "standing"),
+    [
+        (TWICE_DELETED, "declined"),
+        (REMOVED, "orphaned"),
+        (ROLLED_BACK, "reverted"),
+        (BAD_PHONE, "skipped"),
+        (REFUSED, "skipped"),
+        (LINKED, "linked"),
+        (SEPARATED, "linked"),
+    ],
+)
+def test_each_client_stands_where_it_stood_before_and_after_the_next_full_run(
+    old_office: Office, client_id: str, standing: str
+) -> None:
+    assert find_standing(old_office, client_id) == standing
+    old_office.sync("--mode", "full")
+    assert find_standing(old_office, client_id) == standing
+
+
+def test_the_next_sync_finishes_the_killed_run_and_writes_to_nobody_else(old_office: Office) -> None:
+    killed = list_runs(old_office)[-1]["runId"]
+    begun = {write["externalId"] for write in old_office.run("runs", "show", killed, "--json").json["writes"]}
+    before = {contact["id"]: contact for contact in old_office.contacts()}
+    report = old_office.sync()
+    counts = {name: report["contacts"][name] for name in ("created", "updated", "adopted", "deleted", "failed")}
+    assert counts == {"created": 2, "updated": 1, "adopted": 0, "deleted": 0, "failed": 0}
+    assert [method for method, _ in old_office.requests(*WRITES)] == ["POST", "POST", "PATCH"]
+    assert list_waiting(report) == list_waiting(read_reports()[-1])
+    after = {contact["id"]: contact for contact in old_office.contacts()}
+    written = [contact for contact_id, contact in after.items() if before.get(contact_id) != contact]
+    assert len(after) == len(before) + 2
+    assert len(written) == 3
+    assert {contact["externalId"] for contact in written} < begun
+    assert {len(old_office.sandbox.workspace.find(external_id)) for external_id in begun} == {1}
+    [status] = [run["status"] for run in list_runs(old_office) if run["runId"] == killed]
+    assert status == "interrupted"
+    results = [write["result"] for write in old_office.run("runs", "show", killed, "--json").json["writes"]]
+    assert sorted(results) == ["done", "done", "failed", "failed", "unfinished"]
+
+
+def test_runs_after_that_write_nothing(old_office: Office) -> None:
+    old_office.sync()
+    contacts = old_office.contacts()
+    old_office.requests()
+    old_office.sync()
+    assert old_office.requests(*WRITES) == []
+    report = old_office.sync("--mode", "full")
+    assert {report["contacts"][name] for name in ("created", "updated", "adopted", "deleted", "failed")} == {0}
+    assert old_office.contacts() == contacts
+    assert list_waiting(report) == list_waiting(read_reports()[-1])
