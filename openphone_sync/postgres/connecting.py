@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from openphone_sync.errors import ConfigurationError, RefusedError, RunError, UnreachableError
+from openphone_sync.postgres.encryption import choose_protection, read_options
 
 CONNECT_TIMEOUT_S = 10
 
@@ -28,10 +29,10 @@ _SUPABASE_DIRECT = re.compile(r"db\.[a-z0-9]+\.supabase\.co")
 
 
 def connect(dsn: str) -> psycopg.Connection[Any]:
-    """A connection for reading.
+    """A connection for reading; over the internet encrypted (`postgres.encryption`).
 
-    Raises `ConfigurationError` for a malformed string, `RefusedError` for credentials, `UnreachableError` otherwise;
-    none of them quotes the string, since libpq echoes pieces of a malformed one.
+    Raises `ConfigurationError` for a malformed string, `RefusedError` for credentials and for a server that offers no
+    encryption, `UnreachableError` otherwise; none of them quotes the string, since libpq echoes pieces of a malformed one.
     """
     try:
         known = conninfo_to_dict(dsn)
@@ -40,19 +41,22 @@ def connect(dsn: str) -> psycopg.Connection[Any]:
             "DATABASE_URL is no Postgres connection string; give postgresql://user:password@host:5432/database, "
             "with special characters of the password percent-encoded"
         ) from None
-    _check_names(known)
+    effective = read_options(dsn)
+    _check_names(effective)
     defaults = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "openphone-sync", "client_encoding": "UTF8"}
     options: dict[str, Any] = {key: value for key, value in {**defaults, **_KEEPALIVE}.items() if key not in known}
+    protection = choose_protection(dsn, effective)
+    options.update(protection)
     try:
         return psycopg.connect(dsn, prepare_threshold=None, **options)
     except psycopg.Error as error:
-        raise _connect_error(error, known) from None
+        raise _connect_error(error, effective, protection) from None
 
 
-def _check_names(known: dict[str, Any]) -> None:
+def _check_names(options: Mapping[str, str]) -> None:
     """Refuse a host or database name that none can be: it holds a piece of a password that was not encoded."""
-    hosts = [host for host in str(known.get("host") or "").split(",") if not host.startswith(("/", "@"))]
-    database = str(known.get("dbname") or "")
+    hosts = [host for host in options.get("host", "").split(",") if not host.startswith(("/", "@"))]
+    database = options.get("dbname", "")
     if any(re.search(r"[^\w.:%\-]", host) for host in hosts) or re.search(r"[@/\\\x00-\x1f]", database):
         raise ConfigurationError(
             "DATABASE_URL names a host or a database that cannot exist; write the password percent-encoded "
@@ -113,18 +117,33 @@ def _first_line(error: psycopg.Error) -> str:
     return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
 
 
-def _connect_error(error: psycopg.Error, known: dict[str, Any]) -> RunError:
-    """Says where we knocked and why it stayed shut; never the password."""
-    place = f"{known.get('host') or 'the local socket'}, database {known.get('dbname') or 'by default'}"
+def _connect_error(error: psycopg.Error, options: Mapping[str, str], protection: Mapping[str, str]) -> RunError:
+    """Says which server was asked and why there is no connection; never the password.
+
+    ``options`` are in force for the connection, ``protection`` those of them that we added.
+    """
+    host = options.get("host") or options.get("hostaddr") or "the local socket"
+    place = f"{host}, database {options.get('dbname') or 'by default'}"
     text = str(error)
     if isinstance(error, psycopg.ProgrammingError) or "invalid " in text:
         return ConfigurationError(
             "DATABASE_URL holds an option that libpq does not accept; check its port and other options"
         )
+    if "sslmode" in protection and "SSL was required" in text:
+        return RefusedError(
+            f"Postgres at {place} offers no encryption, so the password was not sent; set up TLS at the server, "
+            "or add sslmode=prefer to DATABASE_URL if you trust the network between"
+        )
+    if "require_auth" in protection and "server requested a cleartext password" in text:
+        return RefusedError(
+            f"Postgres at {place} asks for the password itself, which was not sent, since nothing proves which server "
+            "this is; add sslmode=verify-full and sslrootcert=FILE to DATABASE_URL, "
+            "or require_auth=password to send it all the same"
+        )
     if _CREDENTIALS.search(text):
         return RefusedError(f"Postgres at {place} refused the login; check user, password and database in DATABASE_URL")
     reason = _reason(text)
-    if _SUPABASE_DIRECT.fullmatch(str(known.get("host"))):
+    if _SUPABASE_DIRECT.fullmatch(options.get("host", "")):
         return UnreachableError(
             f"no connection to Postgres at {place} ({reason}), a host with an IPv6 address only; "
             "take the session pooler's string, which Connect in the Supabase dashboard shows"
