@@ -14,8 +14,8 @@ from unittest.mock import patch
 import phonenumbers
 
 from openphone_sync import mapping
-from openphone_sync.mapping import MappingRules, make_field_map, make_fingerprint, map_client
 from openphone_sync.model import ClientRow, FieldDefinition
+from openphone_sync.rules.mapping import MappingRules, make_field_map, make_fingerprint, map_client
 from openphone_sync.sandbox import sample_clients
 from openphone_sync.sandbox.options import CUSTOM_FIELDS
 

@@ -23,7 +23,6 @@ from rapidfuzz.distance import Levenshtein
 
 from benchmarks.office import Card, Census, Row, make_first_run, make_office
 from benchmarks.on_demand import fetch_package
-from openphone_sync.matching import Knowledge, MatchingRules, RemoteIndex, match_contacts
 from openphone_sync.model import (
     ContactValues,
     DesiredContact,
@@ -33,7 +32,8 @@ from openphone_sync.model import (
     RemoteItem,
     Verdict,
 )
-from openphone_sync.phones import normalise_phone
+from openphone_sync.rules.matching.passes import Knowledge, MatchingRules, RemoteIndex, match_contacts
+from openphone_sync.rules.phones import normalise_phone
 
 RULES = MatchingRules("legal-practitioner-app", birth_field="born")
 NOTHING_KNOWN = Knowledge({}, {}, lambda _: True, {}, frozenset(), frozenset())

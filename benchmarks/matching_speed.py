@@ -20,9 +20,9 @@ from rapidfuzz.distance import JaroWinkler
 from benchmarks.matching_quality import NOTHING_KNOWN, RULES, make_remote, make_table, make_wanted
 from benchmarks.office import Census, Office
 from benchmarks.on_demand import fetch_package
-from openphone_sync.matching import RemoteIndex, match_contacts
 from openphone_sync.model import DesiredContact, RemoteContact, Verdict
-from openphone_sync.phones import normalise_phone
+from openphone_sync.rules.matching.passes import RemoteIndex, match_contacts
+from openphone_sync.rules.phones import normalise_phone
 
 SIZES = (1_000, 10_000, 30_000, 100_000)
 """Contacts; a tenth as many clients."""

@@ -20,13 +20,13 @@ import psycopg
 
 from benchmarks.clients import fill_clients
 from openphone_sync.config import Settings
-from openphone_sync.mapping import FieldMap, MappingRules, make_field_map, make_fingerprint, map_client
 from openphone_sync.model import ClientRow, DesiredContact, FieldDefinition, Link, Standing
 from openphone_sync.postgres import PostgresClients
+from openphone_sync.rules.mapping import FieldMap, MappingRules, make_field_map, make_fingerprint, map_client
+from openphone_sync.run.plan import make_row_digest
 from openphone_sync.sandbox import EmbeddedPostgres, SandboxOptions, SandboxServer
 from openphone_sync.state import open_store
 from openphone_sync.wiring import mark_key
-from openphone_sync.workflows.deciding import make_row_digest
 
 SIZES = (1_000, 10_000, 100_000)
 LONG_SIZES = (*SIZES, 1_000_000)

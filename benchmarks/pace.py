@@ -22,10 +22,10 @@ from pathlib import Path
 import httpx
 
 from benchmarks.on_demand import fetch_package
-from openphone_sync.applying import WORKERS
 from openphone_sync.openphone.api import OpenPhone, make_client
 from openphone_sync.openphone.pacing import Pacer, make_spacing
 from openphone_sync.openphone.retry import RetryRules
+from openphone_sync.run.apply import WORKERS
 from openphone_sync.sandbox import SANDBOX_KEY, SandboxOptions, SandboxServer
 from openphone_sync.wiring import SystemClock
 

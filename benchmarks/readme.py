@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from openphone_sync.files import save_text
+from openphone_sync.ops.files import save_text
 
 README = Path(__file__).with_name("README.md")
 

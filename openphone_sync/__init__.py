@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from openphone_sync.config import Settings, load_settings
     from openphone_sync.errors import ConfigurationError, LockedError, OpenPhoneSyncError, RunError
     from openphone_sync.library import dry_run, sync
-    from openphone_sync.reports import RunReport
-    from openphone_sync.workflows.parts import SyncOptions
+    from openphone_sync.run.context import SyncOptions
+    from openphone_sync.run.report import RunReport
 
 __all__ = [
     "ConfigurationError",
@@ -33,8 +33,8 @@ _HOMES = {
     "config": ("Settings", "load_settings"),
     "errors": ("ConfigurationError", "LockedError", "OpenPhoneSyncError", "RunError"),
     "library": ("dry_run", "sync"),
-    "reports": ("RunReport",),
-    "workflows.parts": ("SyncOptions",),
+    "run.report": ("RunReport",),
+    "run.context": ("SyncOptions",),
 }
 
 

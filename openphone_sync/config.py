@@ -48,12 +48,6 @@ class ChangeLimit:
     share: float | None = None
     number: int | None = None
 
-    def allowed(self, linked: int) -> int:
-        """How many changes may pass without asking; a share never stops fewer than 20."""
-        if self.number is not None:
-            return self.number
-        return max(20, int((self.share or 0.0) * linked))
-
     def __str__(self) -> str:
         return str(self.number) if self.number is not None else f"{(self.share or 0) * 100:g}%"
 

@@ -20,12 +20,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Event
 
-from openphone_sync.alerts import watching
 from openphone_sync.config import Settings, load_settings
-from openphone_sync.reports import RunFrame, RunReport
+from openphone_sync.ops.alerts import watching
+from openphone_sync.run import sync as workflow
+from openphone_sync.run.context import Parts, SyncOptions
+from openphone_sync.run.report import RunFrame, RunReport
 from openphone_sync.wiring import NoProgress, SystemClock, open_run
-from openphone_sync.workflows import sync as workflow
-from openphone_sync.workflows.parts import Parts, SyncOptions
 
 REQUIRED = ("OPENPHONE_API_KEY", "DATABASE_URL")
 _USUAL = SyncOptions()

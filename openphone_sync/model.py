@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -507,3 +508,43 @@ class RunRecord:
     processed: int = 0
     total: int = 0
     report: str | None = None
+
+
+# --- stored conversations ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which conversations, newest first. ``since`` <= created_at < ``until``, both with a zone.
+
+    ``phone`` is E.164 and met exactly; ``columns`` empty means all, in the table's order.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    phone: str = ""
+    limit: int | None = None
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some conversations, ready to be written: ``text`` is UTF-8, each of its ``rows`` ends with a line break."""
+
+    rows: int
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationCounts:
+    """What `stats` tells. Times are RFC 3339 in UTC, None without a dated row.
+
+    ``per_month`` is in order (``2026-11``); with ``without_date`` it adds up to ``total``.
+    """
+
+    table: str
+    total: int
+    first: str | None = None
+    last: str | None = None
+    per_month: tuple[tuple[str, int], ...] = ()
+    without_date: int = 0

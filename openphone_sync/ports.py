@@ -10,15 +10,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from openphone_sync.conversations import Block, ConversationCounts, Selection
 from openphone_sync.model import (
     Action,
+    Block,
     ClientRow,
     ContactDraft,
+    ConversationCounts,
     FieldDefinition,
     Link,
     Outcome,
     RemoteContact,
+    Selection,
     SourceIdentity,
 )
 

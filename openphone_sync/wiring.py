@@ -17,17 +17,18 @@ from typing import TYPE_CHECKING
 from openphone_sync import state
 from openphone_sync.config import API, DATABASE, Settings, describe_missing
 from openphone_sync.errors import ConfigurationError
-from openphone_sync.locking import prepare_state_dir, run_lock
-from openphone_sync.logs import find_redactor
-from openphone_sync.workflows.parts import Parts, SyncOptions
+from openphone_sync.ops.lock import prepare_state_dir, run_lock
+from openphone_sync.ops.logging import find_redactor
+from openphone_sync.run.context import Parts, SyncOptions
 
 if TYPE_CHECKING:
-    from openphone_sync.facts import ApiFacts, DatabaseFacts, TableFacts
     from openphone_sync.model import ClientRow, SourceIdentity
     from openphone_sync.openphone.api import OpenPhone
     from openphone_sync.openphone.pacing import Pacer
+    from openphone_sync.openphone.probe import ApiFacts
     from openphone_sync.ports import ClientSource, Clock, ConversationSource, Progress
-    from openphone_sync.reports import RunFrame
+    from openphone_sync.postgres.inspecting import DatabaseFacts, TableFacts
+    from openphone_sync.run.report import RunFrame
     from openphone_sync.state import History, Store
 
 PACING_FILE = "pacing.db"
@@ -84,7 +85,7 @@ def open_run(
     signal_number: Callable[[], int] = lambda: 0,
 ) -> Iterator[tuple[Parts, RunFrame]]:
     """The lock, the real parts and the frame of a run; ``looking`` runs take no lock and open the state for reading."""
-    from openphone_sync.reports import RunFrame  # noqa: PLC0415  # looking at the state makes no report
+    from openphone_sync.run.report import RunFrame  # noqa: PLC0415  # looking at the state makes no report
 
     with (
         nullcontext() if looking else run_lock(settings.state_dir),

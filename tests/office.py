@@ -21,7 +21,7 @@ import pytest
 from psycopg import sql
 
 from openphone_sync.cli.app import app
-from openphone_sync.cli.door import leave_by
+from openphone_sync.cli.exit import leave_by
 from openphone_sync.sandbox import SandboxServer
 from openphone_sync.sandbox.samples import CLIENTS_DDL
 

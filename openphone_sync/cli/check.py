@@ -12,7 +12,7 @@ from openphone_sync.cli.options import Command, JsonOption, read_globals, read_s
 
 if TYPE_CHECKING:
     from openphone_sync.config import Settings
-    from openphone_sync.workflows.check import Check, Diagnosis, Probes
+    from openphone_sync.doctor.checks import Check, Diagnosis, Probes
 
 
 def register(app: typer.Typer) -> None:
@@ -30,8 +30,8 @@ def check_command(
 
     Example: openphone-sync test-connection --json | jq .openPhoneConnection
     """
-    from openphone_sync.cli.render import print_json  # noqa: PLC0415
-    from openphone_sync.workflows.check import diagnose  # noqa: PLC0415
+    from openphone_sync.cli.output import print_json  # noqa: PLC0415
+    from openphone_sync.doctor.checks import diagnose  # noqa: PLC0415
 
     settings = read_settings(context)
     diagnosis = diagnose(settings, _make_probes(settings))
@@ -44,7 +44,7 @@ def check_command(
 
 def _make_probes(settings: Settings) -> Probes:
     from openphone_sync import wiring  # noqa: PLC0415
-    from openphone_sync.workflows.check import Probes  # noqa: PLC0415
+    from openphone_sync.doctor.checks import Probes  # noqa: PLC0415
 
     clock = wiring.SystemClock()
     return Probes(
@@ -59,10 +59,10 @@ def _make_probes(settings: Settings) -> Probes:
 def _check_machine(settings: Settings) -> Iterable[Check]:
     from datetime import UTC, datetime  # noqa: PLC0415
 
-    from openphone_sync.crontab import read_line  # noqa: PLC0415
-    from openphone_sync.locking import is_locked  # noqa: PLC0415
-    from openphone_sync.workflows.machine import check_machine  # noqa: PLC0415
-    from openphone_sync.workflows.schedule import find_missing  # noqa: PLC0415
+    from openphone_sync.doctor.machine import check_machine  # noqa: PLC0415
+    from openphone_sync.ops.crontab import read_line  # noqa: PLC0415
+    from openphone_sync.ops.lock import is_locked  # noqa: PLC0415
+    from openphone_sync.ops.schedule import find_missing  # noqa: PLC0415
 
     return check_machine(
         settings,

@@ -26,16 +26,19 @@ def explain_command(
 
     Example: openphone-sync explain --phone "(213) 555-0134"
     """
-    from openphone_sync.cli.render import print_json  # noqa: PLC0415
+    from openphone_sync.cli.output import print_json  # noqa: PLC0415
     from openphone_sync.cli.running import running  # noqa: PLC0415
-    from openphone_sync.workflows.explain import explain, find_client  # noqa: PLC0415
-    from openphone_sync.workflows.parts import SyncOptions  # noqa: PLC0415
+    from openphone_sync.run.context import SyncOptions  # noqa: PLC0415
+    from openphone_sync.views.explain import explain, find_client  # noqa: PLC0415
 
     if (client_id is None) is (phone is None):
         raise typer.BadParameter("CLIENT_ID or --phone is needed, and not both; give one of them")
     settings = read_settings(context, require=("OPENPHONE_API_KEY", "DATABASE_URL"))
     with running(settings, None, read_globals(context), "explain", SyncOptions(), looking=True) as (parts, _):
-        document = explain(client_id if client_id is not None else find_client(phone or "", parts), parts)
+        if client_id is None:
+            client_id = find_client(phone or "", settings, parts.store, parts.open_source, parts.check_going)
+        document = explain(client_id, settings, parts.store, parts.workspace, parts.open_source)
+        parts.check_going()
     if as_json:
         print_json(document)
     else:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from openphone_sync.cli.options import Command, JsonOption, read_globals, read_settings, refuse_empty
-from openphone_sync.exporting import Compression, Format, default_name, guess_compression, guess_format
+from openphone_sync.conversations.formats import Compression, Format, default_name, guess_compression, guess_format
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from openphone_sync.config import Settings
-    from openphone_sync.conversations import Selection
-    from openphone_sync.workflows.export import ExportOptions
+    from openphone_sync.conversations.export import ExportOptions
+    from openphone_sync.model import Selection
 
 NOT_AVAILABLE = "N/A"
 
@@ -82,7 +82,7 @@ def export_command(
 
     Example: openphone-sync export-conversations -o - --format ndjson | jq -r .phone_number
     """
-    from openphone_sync.workflows.export import ExportOptions  # noqa: PLC0415
+    from openphone_sync.conversations.export import ExportOptions  # noqa: PLC0415
 
     form, compression = form or guess_format(output or ""), compression or guess_compression(output or "")
     _check_stdout(output, compression, as_json)
@@ -104,11 +104,11 @@ def stats_command(context: typer.Context, table: TableOption = None, as_json: Js
 
     Example: openphone-sync stats --json | jq .totalConversations
     """
-    from openphone_sync.cli.door import tell  # noqa: PLC0415
+    from openphone_sync.cli.exit import tell  # noqa: PLC0415
     from openphone_sync.cli.interrupting import end_at_signals  # noqa: PLC0415
+    from openphone_sync.conversations.export import make_failed_stats, make_stats  # noqa: PLC0415
     from openphone_sync.errors import ConfigurationError, UnreachableError  # noqa: PLC0415
     from openphone_sync.wiring import open_conversations  # noqa: PLC0415
-    from openphone_sync.workflows.export import make_failed_stats, make_stats  # noqa: PLC0415
 
     try:
         settings = read_settings(context, require=("DATABASE_URL",))
@@ -123,12 +123,12 @@ def stats_command(context: typer.Context, table: TableOption = None, as_json: Js
 
 
 def _export(options: ExportOptions, settings: Settings, table: str, *, as_json: bool, quiet: bool) -> None:
-    from openphone_sync.cli.door import say  # noqa: PLC0415
+    from openphone_sync.cli.exit import say  # noqa: PLC0415
     from openphone_sync.cli.interrupting import end_at_signals  # noqa: PLC0415
+    from openphone_sync.cli.output import print_json  # noqa: PLC0415
     from openphone_sync.cli.progress import show_progress  # noqa: PLC0415
-    from openphone_sync.cli.render import print_json  # noqa: PLC0415
+    from openphone_sync.conversations.export import STDOUT, export, format_size, make_export_report  # noqa: PLC0415
     from openphone_sync.wiring import SystemClock, open_conversations  # noqa: PLC0415
-    from openphone_sync.workflows.export import STDOUT, export, format_size, make_export_report  # noqa: PLC0415
 
     _load_database()
     for warning in () if quiet else settings.warnings:
@@ -157,7 +157,7 @@ def _make_selection(
     limit: int | None,
     columns: str | None,
 ) -> Selection:
-    from openphone_sync.conversations import Selection  # noqa: PLC0415
+    from openphone_sync.model import Selection  # noqa: PLC0415
 
     start, end = _parse_time(since, "--since"), _parse_time(until, "--until")
     if start is not None and end is not None and start >= end:
@@ -172,7 +172,7 @@ def _make_selection(
 
 
 def _parse_time(text: str | None, option: str) -> datetime | None:
-    from openphone_sync.conversations import parse_moment  # noqa: PLC0415
+    from openphone_sync.conversations.export import parse_moment  # noqa: PLC0415
 
     moment = parse_moment(text) if text else None
     if text and moment is None:
@@ -184,7 +184,7 @@ def _parse_time(text: str | None, option: str) -> datetime | None:
 
 
 def _parse_phone(text: str, region: str) -> str:
-    from openphone_sync.phones import parse_phones  # noqa: PLC0415
+    from openphone_sync.rules.phones import parse_phones  # noqa: PLC0415
 
     found = parse_phones(text, region)
     if len(found.phones) != 1 or found.unusable:
@@ -224,7 +224,7 @@ def _today() -> Any:
 
 
 def _print_stats(document: dict[str, Any], *, as_json: bool) -> None:
-    from openphone_sync.cli.render import make_table, print_json, print_table  # noqa: PLC0415
+    from openphone_sync.cli.output import make_table, print_json, print_table  # noqa: PLC0415
 
     if as_json:
         print_json(document)
@@ -237,13 +237,11 @@ def _print_stats(document: dict[str, Any], *, as_json: bool) -> None:
 
 
 def _summary_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
-    directions = document["perDirection"] or {}
     rows = [
         ("table", document["table"]),
         ("total", document["totalConversations"]),
         ("first", document["firstConversation"]),
         ("last", document["lastConversation"]),
-        *((f"{name} messages", count) for name, count in directions.items()),
     ]
     return [(name, _show(value)) for name, value in rows]
 

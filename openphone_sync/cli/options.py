@@ -11,9 +11,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from openphone_sync.cli.door import BROKEN_PIPE
+from openphone_sync.cli.exit import BROKEN_PIPE
 from openphone_sync.config import Settings, expand_home, load_settings
-from openphone_sync.logs import list_secrets, start_logging
+from openphone_sync.ops.logging import list_secrets, start_logging
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 

@@ -17,7 +17,7 @@ from openphone_sync.cli.options import Command, Group, JsonOption, read_settings
 if TYPE_CHECKING:
     from openphone_sync.config import Settings
     from openphone_sync.model import Decision
-    from openphone_sync.workflows.review import Review
+    from openphone_sync.run.decide import Review
 
 
 class Evidence(StrEnum):
@@ -83,9 +83,9 @@ def review_list(
 
     Example: openphone-sync review list --format csv > reviews.csv
     """
-    from openphone_sync.cli.render import print_json  # noqa: PLC0415
+    from openphone_sync.cli.output import print_json  # noqa: PLC0415
+    from openphone_sync.run.decide import Filter, make_csv, make_document, read_reviews  # noqa: PLC0415
     from openphone_sync.wiring import look_at_state  # noqa: PLC0415
-    from openphone_sync.workflows.review import Filter, make_csv, make_document, read_reviews  # noqa: PLC0415
 
     with look_at_state(read_settings(context)) as store:
         reviews = read_reviews(store, Filter(evidence and evidence.value, min_score))
@@ -111,7 +111,7 @@ def review_link(
 
     Example: openphone-sync review link --all --evidence phone --min-score 0.95
     """
-    from openphone_sync.workflows.review import decide_link  # noqa: PLC0415
+    from openphone_sync.run.decide import decide_link  # noqa: PLC0415
 
     _decide(context, review_id, every, evidence, min_score, as_json, lambda one: decide_link(one, contact), link=True)
 
@@ -129,7 +129,7 @@ def review_separate(
 
     Example: openphone-sync review separate client_17
     """
-    from openphone_sync.workflows.review import decide_separate  # noqa: PLC0415
+    from openphone_sync.run.decide import decide_separate  # noqa: PLC0415
 
     _decide(context, review_id, every, evidence, min_score, as_json, decide_separate, link=False)
 
@@ -147,8 +147,8 @@ def review_apply(
     Example: openphone-sync review apply reviews.csv
     """
     from openphone_sync.errors import ConfigurationError  # noqa: PLC0415
+    from openphone_sync.run.decide import apply_csv  # noqa: PLC0415
     from openphone_sync.wiring import change_state  # noqa: PLC0415
-    from openphone_sync.workflows.review import apply_csv  # noqa: PLC0415
 
     try:
         text = file.read_text(encoding="utf-8-sig")
@@ -168,9 +168,9 @@ def problems_command(
 
     Example: openphone-sync problems --format csv > problems.csv
     """
-    from openphone_sync.cli.render import make_table, print_json, print_table  # noqa: PLC0415
+    from openphone_sync.cli.output import make_table, print_json, print_table  # noqa: PLC0415
+    from openphone_sync.views.problems import find_problems, make_csv, make_document  # noqa: PLC0415
     from openphone_sync.wiring import look_at_state  # noqa: PLC0415
-    from openphone_sync.workflows.problems import find_problems, make_csv, make_document  # noqa: PLC0415
 
     with look_at_state(read_settings(context)) as store:
         problems = find_problems(store)
@@ -196,8 +196,8 @@ def _decide(
     *,
     link: bool,
 ) -> None:
+    from openphone_sync.run.decide import Filter, decide_all  # noqa: PLC0415
     from openphone_sync.wiring import change_state  # noqa: PLC0415
-    from openphone_sync.workflows.review import Filter, decide_all  # noqa: PLC0415
 
     if (review_id is None) is not every:
         raise typer.BadParameter("ID or --all is needed, and not both; give one of them")
@@ -212,8 +212,8 @@ def _decide(
 
 
 def _decide_one(settings: Settings, review_id: str, decide: Callable[[Review], list[Decision]]) -> None:
+    from openphone_sync.run.decide import find_review, save_decision  # noqa: PLC0415
     from openphone_sync.wiring import change_state  # noqa: PLC0415
-    from openphone_sync.workflows.review import find_review, save_decision  # noqa: PLC0415
 
     with change_state(settings) as store:
         found = find_review(store, review_id)
@@ -221,8 +221,8 @@ def _decide_one(settings: Settings, review_id: str, decide: Callable[[Review], l
 
 
 def _print_decided(decided: list[str], *, as_json: bool) -> None:
-    from openphone_sync.cli.render import print_json  # noqa: PLC0415
-    from openphone_sync.metrics import SCHEMA_VERSION  # noqa: PLC0415
+    from openphone_sync.cli.output import print_json  # noqa: PLC0415
+    from openphone_sync.documents import SCHEMA_VERSION  # noqa: PLC0415
 
     if as_json:
         print_json({"schemaVersion": SCHEMA_VERSION, "decided": decided})
@@ -231,7 +231,7 @@ def _print_decided(decided: list[str], *, as_json: bool) -> None:
 
 
 def _print_reviews(reviews: list[Review]) -> None:
-    from openphone_sync.cli.render import make_table, print_table  # noqa: PLC0415
+    from openphone_sync.cli.output import make_table, print_table  # noqa: PLC0415
 
     if not reviews:
         sys.stdout.write("no open reviews\n")
@@ -251,8 +251,8 @@ def _walk_through(context: typer.Context) -> None:
 
     The lock is held for each decision alone: a prompt that somebody left open must not keep the nightly sync out.
     """
+    from openphone_sync.run.decide import decide_link, decide_separate, read_reviews  # noqa: PLC0415
     from openphone_sync.wiring import look_at_state  # noqa: PLC0415
-    from openphone_sync.workflows.review import decide_link, decide_separate, read_reviews  # noqa: PLC0415
 
     settings = read_settings(context)
     with look_at_state(settings) as store:

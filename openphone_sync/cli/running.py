@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from openphone_sync.alerts import describe_counts, describe_failures
-from openphone_sync.cli.door import say
+from openphone_sync.cli.exit import say
 from openphone_sync.cli.options import Globals
+from openphone_sync.cli.output import print_dry_run, print_report
 from openphone_sync.cli.progress import show_progress
-from openphone_sync.cli.render import print_dry_run, print_report
 from openphone_sync.cli.signals import catch_signals
 from openphone_sync.config import Settings
-from openphone_sync.reports import RunFrame
+from openphone_sync.ops.alerts import describe_counts, describe_failures
+from openphone_sync.run.context import Parts, SyncOptions
+from openphone_sync.run.report import RunFrame
 from openphone_sync.wiring import SystemClock, open_run
-from openphone_sync.workflows.parts import Parts, SyncOptions
 
 
 @contextmanager

@@ -41,8 +41,8 @@ def runs_list(
 
     Example: openphone-sync runs list --last 5
     """
-    from openphone_sync.cli.render import make_table, print_json, print_table  # noqa: PLC0415
-    from openphone_sync.metrics import SCHEMA_VERSION, format_time  # noqa: PLC0415
+    from openphone_sync.cli.output import make_table, print_json, print_table  # noqa: PLC0415
+    from openphone_sync.documents import SCHEMA_VERSION, format_time  # noqa: PLC0415
     from openphone_sync.wiring import look_at_state  # noqa: PLC0415
 
     with look_at_state(read_settings(context)) as store:
@@ -70,10 +70,10 @@ def runs_show(context: typer.Context, run: RunArgument, as_json: JsonOption = Fa
 
     Example: openphone-sync runs show latest --json | jq .writes
     """
-    from openphone_sync.cli.render import make_table, print_json, print_table  # noqa: PLC0415
-    from openphone_sync.metrics import SCHEMA_VERSION  # noqa: PLC0415
+    from openphone_sync.cli.output import make_table, print_json, print_table  # noqa: PLC0415
+    from openphone_sync.documents import SCHEMA_VERSION  # noqa: PLC0415
+    from openphone_sync.run.rollback import find_run  # noqa: PLC0415
     from openphone_sync.wiring import look_at_state  # noqa: PLC0415
-    from openphone_sync.workflows.rollback import find_run  # noqa: PLC0415
 
     with look_at_state(read_settings(context)) as store:
         record = find_run(store, run)
@@ -113,9 +113,9 @@ def rollback_command(
     Example: openphone-sync rollback latest --dry-run
     """
     from openphone_sync.cli.running import log_report, running, tell_result  # noqa: PLC0415
-    from openphone_sync.workflows.parts import SyncOptions  # noqa: PLC0415
-    from openphone_sync.workflows.rollback import decide_rollback, find_run  # noqa: PLC0415
-    from openphone_sync.workflows.sync import carry_out, show  # noqa: PLC0415
+    from openphone_sync.run.context import SyncOptions  # noqa: PLC0415
+    from openphone_sync.run.rollback import decide_rollback, find_run  # noqa: PLC0415
+    from openphone_sync.run.sync import carry_out, show  # noqa: PLC0415
 
     given, options = read_globals(context), SyncOptions(force=force)
     settings = read_settings(context, require=("OPENPHONE_API_KEY",))
@@ -130,8 +130,8 @@ def rollback_command(
 
 
 def _write(entry: JournalEntry) -> dict[str, Any]:
-    from openphone_sync.merging import MergeRules, make_changes  # noqa: PLC0415
-    from openphone_sync.metrics import format_time  # noqa: PLC0415
+    from openphone_sync.documents import format_time  # noqa: PLC0415
+    from openphone_sync.rules.merging import MergeRules, make_changes  # noqa: PLC0415
 
     changes = make_changes(entry.before, entry.draft, MergeRules(str)) if entry.draft else ()
     return {
@@ -153,6 +153,6 @@ def _fields(write: dict[str, Any]) -> str:
 
 
 def _counts(contacts: dict[str, int] | None) -> str:
-    from openphone_sync.alerts import describe_contacts  # noqa: PLC0415
+    from openphone_sync.ops.alerts import describe_contacts  # noqa: PLC0415
 
     return describe_contacts(contacts) if contacts else "-"

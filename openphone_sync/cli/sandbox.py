@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from openphone_sync.cli.door import leave_interrupted
+from openphone_sync.cli.exit import leave_interrupted
 from openphone_sync.cli.options import Command, read_globals
 from openphone_sync.cli.signals import list_heeded
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from openphone_sync.config import Settings
-    from openphone_sync.crontab import Crontab, Job
-    from openphone_sync.workflows.schedule import Schedule
+    from openphone_sync.ops.crontab import Crontab, Job
+    from openphone_sync.ops.schedule import Schedule
 
 
 def register(app: typer.Typer) -> None:
@@ -41,10 +41,10 @@ def start_command(context: typer.Context, as_json: JsonOption = False) -> None:
 
     Example: OPENPHONE_SYNC_SCHEDULE="30 1 * * *" openphone-sync schedule start
     """
-    from openphone_sync.cli.door import say  # noqa: PLC0415
-    from openphone_sync.cli.render import print_json  # noqa: PLC0415
-    from openphone_sync.crontab import NoCrontabError  # noqa: PLC0415
-    from openphone_sync.workflows.schedule import find_missing, show_schedule, start_schedule  # noqa: PLC0415
+    from openphone_sync.cli.exit import say  # noqa: PLC0415
+    from openphone_sync.cli.output import print_json  # noqa: PLC0415
+    from openphone_sync.ops.crontab import NoCrontabError  # noqa: PLC0415
+    from openphone_sync.ops.schedule import find_missing, show_schedule, start_schedule  # noqa: PLC0415
 
     _, job, crontab, now = _prepare(context)
     try:
@@ -70,9 +70,9 @@ def stop_command(context: typer.Context, as_json: JsonOption = False) -> None:
 
     Example: openphone-sync schedule stop
     """
-    from openphone_sync.cli.render import print_json  # noqa: PLC0415
-    from openphone_sync.metrics import SCHEMA_VERSION  # noqa: PLC0415
-    from openphone_sync.workflows.schedule import stop_schedule  # noqa: PLC0415
+    from openphone_sync.cli.output import print_json  # noqa: PLC0415
+    from openphone_sync.documents import SCHEMA_VERSION  # noqa: PLC0415
+    from openphone_sync.ops.schedule import stop_schedule  # noqa: PLC0415
 
     settings, _, crontab, _ = _prepare(context)
     changed = stop_schedule(settings.state_dir, crontab)
@@ -87,7 +87,7 @@ def show_command(context: typer.Context, as_json: JsonOption = False) -> None:
 
     Example: openphone-sync schedule show --json | jq -r '.nextRuns[]'
     """
-    from openphone_sync.workflows.schedule import show_schedule  # noqa: PLC0415
+    from openphone_sync.ops.schedule import show_schedule  # noqa: PLC0415
 
     _, job, crontab, now = _prepare(context)
     schedule = show_schedule(job, crontab, now)
@@ -98,8 +98,8 @@ def _prepare(context: typer.Context) -> tuple[Settings, Job, Crontab, datetime]:
     from datetime import datetime  # noqa: PLC0415
     from pathlib import Path  # noqa: PLC0415
 
-    from openphone_sync.crontab import Crontab, find_zone  # noqa: PLC0415
-    from openphone_sync.workflows.schedule import make_job  # noqa: PLC0415
+    from openphone_sync.ops.crontab import Crontab, find_zone  # noqa: PLC0415
+    from openphone_sync.ops.schedule import make_job  # noqa: PLC0415
 
     settings = read_settings(context)
     now = datetime.now(find_zone(os.environ))
@@ -107,7 +107,7 @@ def _prepare(context: typer.Context) -> tuple[Settings, Job, Crontab, datetime]:
 
 
 def _print(schedule: Schedule, as_json: bool, headline: str) -> None:
-    from openphone_sync.cli.render import print_json  # noqa: PLC0415
+    from openphone_sync.cli.output import print_json  # noqa: PLC0415
 
     if as_json:
         print_json(_document(schedule))
@@ -124,7 +124,7 @@ def _print(schedule: Schedule, as_json: bool, headline: str) -> None:
 
 
 def _document(schedule: Schedule) -> dict[str, object]:
-    from openphone_sync.metrics import SCHEMA_VERSION, format_time  # noqa: PLC0415
+    from openphone_sync.documents import SCHEMA_VERSION, format_time  # noqa: PLC0415
 
     return {
         "schemaVersion": SCHEMA_VERSION,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TextIO
 
-from openphone_sync.cli.door import say
+from openphone_sync.cli.exit import say
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -56,7 +56,7 @@ def status_command(
     store, status, now = _read_status(settings)
     try:
         if as_json:
-            from openphone_sync.cli.render import print_json  # noqa: PLC0415
+            from openphone_sync.cli.output import print_json  # noqa: PLC0415
 
             print_json(status)
         elif not read_globals(context).quiet:
@@ -100,9 +100,9 @@ def _open_history(settings: Settings) -> History:
 def _read_status(settings: Settings) -> tuple[History, dict[str, Any], datetime]:
     from datetime import datetime  # noqa: PLC0415
 
-    from openphone_sync.crontab import find_zone, read_line  # noqa: PLC0415
-    from openphone_sync.locking import is_locked  # noqa: PLC0415
-    from openphone_sync.workflows.status import Surroundings, make_status  # noqa: PLC0415
+    from openphone_sync.ops.crontab import find_zone, read_line  # noqa: PLC0415
+    from openphone_sync.ops.lock import is_locked  # noqa: PLC0415
+    from openphone_sync.views.status import Surroundings, make_status  # noqa: PLC0415
 
     now = datetime.now(find_zone(os.environ))
     around = Surroundings(is_locked(settings.state_dir), read_line(os.environ, settings.state_dir, now), now)
@@ -124,8 +124,8 @@ def _parse_age(text: str | None) -> float | None:
 
 
 def _judge_age(settings: Settings, status: Mapping[str, Any], limit_s: float, limit: str) -> int:
-    from openphone_sync.alerts import notify_age  # noqa: PLC0415
-    from openphone_sync.cli.door import say  # noqa: PLC0415
+    from openphone_sync.cli.exit import say  # noqa: PLC0415
+    from openphone_sync.ops.alerts import notify_age  # noqa: PLC0415
 
     good = status["lastGoodRun"]
     too_old = good is None or good["ageSeconds"] > limit_s
@@ -169,7 +169,7 @@ def _describe_service(service: Mapping[str, Any]) -> str:
 
 
 def _describe_run(run: Mapping[str, Any] | None, now: datetime) -> str:
-    from openphone_sync.alerts import describe_contacts  # noqa: PLC0415
+    from openphone_sync.ops.alerts import describe_contacts  # noqa: PLC0415
 
     if run is None:
         return "none yet; openphone-sync sync"
@@ -223,7 +223,8 @@ def make_bar(contacts: Mapping[str, int], longest: int, signs: str = _SIGNS) -> 
 
 
 def _print_metrics(store: History, settings: Settings, form: Format, last: int | None) -> None:
-    from openphone_sync.metrics import RUNS_SHOWN, load_metrics, make_metrics, to_json  # noqa: PLC0415
+    from openphone_sync.documents import to_json  # noqa: PLC0415
+    from openphone_sync.views.metrics import RUNS_SHOWN, load_metrics, make_metrics  # noqa: PLC0415
 
     metrics = make_metrics(store.read_totals(), store.read_summaries(last or RUNS_SHOWN))
     if metrics["runs"] and load_metrics(settings.state_dir) is None:
@@ -232,7 +233,7 @@ def _print_metrics(store: History, settings: Settings, form: Format, last: int |
         case Format.JSON:
             typer.echo(to_json(metrics), nl=False)
         case Format.PROMETHEUS:
-            from openphone_sync.prometheus import make_prometheus  # noqa: PLC0415
+            from openphone_sync.views.prometheus import make_prometheus  # noqa: PLC0415
 
             typer.echo(make_prometheus(metrics, store.read_last_good(), store.count_held()), nl=False)
         case Format.TABLE:
@@ -243,7 +244,7 @@ def _mend_file(settings: Settings, store: History) -> None:
     """A metrics file that is missing or cut in half is made anew."""
     from contextlib import suppress  # noqa: PLC0415
 
-    from openphone_sync.metrics import RUNS_SHOWN, make_metrics, save_metrics  # noqa: PLC0415
+    from openphone_sync.views.metrics import RUNS_SHOWN, make_metrics, save_metrics  # noqa: PLC0415
 
     with suppress(OSError):
         save_metrics(settings.state_dir, make_metrics(store.read_totals(), store.read_summaries(RUNS_SHOWN)))
@@ -252,8 +253,8 @@ def _mend_file(settings: Settings, store: History) -> None:
 def _print_tables(metrics: Mapping[str, Any]) -> None:
     from datetime import datetime  # noqa: PLC0415
 
-    from openphone_sync.cli.render import make_table, print_table  # noqa: PLC0415
-    from openphone_sync.crontab import find_zone  # noqa: PLC0415
+    from openphone_sync.cli.output import make_table, print_table  # noqa: PLC0415
+    from openphone_sync.ops.crontab import find_zone  # noqa: PLC0415
 
     totals = metrics["metrics"]
     labels = (
@@ -272,7 +273,7 @@ def _print_tables(metrics: Mapping[str, Any]) -> None:
 
 
 def _run_row(run: Mapping[str, Any], zone: tzinfo | None) -> tuple[str, ...]:
-    from openphone_sync.alerts import describe_contacts  # noqa: PLC0415
+    from openphone_sync.ops.alerts import describe_contacts  # noqa: PLC0415
 
     when, took = _local_short(run["startedAt"], zone), _duration(run["durationSeconds"])
     return when, f"{run['command']} {run['mode']}", run["status"], took, describe_contacts(run["contacts"])

@@ -11,7 +11,7 @@ import typer
 from openphone_sync.cli.options import Command, JsonOption, read_globals, read_settings
 
 if TYPE_CHECKING:
-    from openphone_sync.workflows.parts import SyncOptions
+    from openphone_sync.run.context import SyncOptions
 
 CHANGES_PENDING = 6
 
@@ -110,7 +110,7 @@ def _make_options(
     mode: Mode, client_type: ClientType | None, limit: int | None, continue_on_error: bool, force: bool, wait: str
 ) -> SyncOptions:
     from openphone_sync.config import parse_duration  # noqa: PLC0415
-    from openphone_sync.workflows.parts import SyncOptions  # noqa: PLC0415
+    from openphone_sync.run.context import SyncOptions  # noqa: PLC0415
 
     try:
         wait_s = parse_duration(wait)
@@ -129,9 +129,9 @@ def _make_options(
 def _sync(
     context: typer.Context, options: SyncOptions, batch_size: int | None, as_json: bool, plan: Path | None = None
 ) -> int:
-    from openphone_sync.alerts import watching  # noqa: PLC0415
     from openphone_sync.cli.running import log_report, running, tell_result  # noqa: PLC0415
-    from openphone_sync.workflows.sync import sync  # noqa: PLC0415
+    from openphone_sync.ops.alerts import watching  # noqa: PLC0415
+    from openphone_sync.run.sync import sync  # noqa: PLC0415
 
     given = read_globals(context)
     settings = read_settings(context, require=("OPENPHONE_API_KEY", "DATABASE_URL"))
@@ -154,7 +154,7 @@ def _dry_run(
     out: Path | None = None,
 ) -> int:
     from openphone_sync.cli.running import running, tell_result  # noqa: PLC0415
-    from openphone_sync.workflows.sync import dry_run  # noqa: PLC0415
+    from openphone_sync.run.sync import dry_run  # noqa: PLC0415
 
     given = read_globals(context)
     settings = read_settings(context, require=("OPENPHONE_API_KEY", "DATABASE_URL"))

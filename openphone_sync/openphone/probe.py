@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 import httpx
 
-from openphone_sync.facts import ApiFacts
+from openphone_sync.model import FieldDefinition
 from openphone_sync.openphone.retry import Caller
 from openphone_sync.openphone.wire import parse_definition
 from openphone_sync.ports import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class ApiFacts:
+    """What the API says of the workspace.
+
+    ``numbers`` are the names that staff gave the workspace's phone numbers. ``skew_s`` is how far this machine's clock
+    is ahead of the API's, None where the API does not tell the time.
+    """
+
+    numbers: tuple[str, ...]
+    fields: tuple[FieldDefinition, ...]
+    skew_s: float | None = None
 
 
 def probe_workspace(client: httpx.Client, caller: Caller, clock: Clock) -> ApiFacts:

@@ -11,10 +11,10 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from openphone_sync.errors import ConfigurationError
-from openphone_sync.mapping import AGE_COLUMNS, ALTERNATE_COLUMN, MAIN_COLUMNS, REQUIRED_COLUMNS
 from openphone_sync.model import ClientRow, SourceIdentity
 from openphone_sync.postgres.connecting import closing_on_error, connect, is_conninfo, plain_errors
 from openphone_sync.postgres.relations import TableRelation, find_table, make_query_source
+from openphone_sync.rules.mapping import AGE_COLUMNS, ALTERNATE_COLUMN, MAIN_COLUMNS, REQUIRED_COLUMNS
 
 DEFAULT_TABLES = ('"Client"', "clients")
 _READING = ("the clients", "OPENPHONE_CLIENT_TABLE or OPENPHONE_CLIENT_QUERY")

@@ -12,16 +12,15 @@ import psycopg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
-from openphone_sync.conversations import Block, ConversationCounts, Selection, add_directions, read_directions
 from openphone_sync.errors import ConfigurationError
-from openphone_sync.phones import parse_phones
+from openphone_sync.model import Block, ConversationCounts, Selection
 from openphone_sync.postgres.connecting import closing_on_error, connect, plain_errors
 from openphone_sync.postgres.relations import TableRelation, find_table
+from openphone_sync.rules.phones import parse_phones
 
 DEFAULT_TABLE = "openphone_conversations"
 TIME_COLUMNS = ("created_at", "createdAt")
 PHONE_COLUMNS = ("phone_number", "phoneNumber", "customer_number", "customer_phone", "phone")
-DIRECTION_COLUMNS = ("direction", "last_message_direction")
 
 BLOCK_BYTES = 256 * 1024
 """Rows are handed on in pieces of about this size: large enough that Python costs nothing, small enough for memory."""
@@ -127,7 +126,6 @@ class PostgresConversations:
                 last=max((row[3] for row in dated), default=None),
                 per_month=tuple((row[0], row[1]) for row in dated),
                 without_date=sum(row[1] for row in months if row[0] is None),
-                per_direction=self._read_directions(),
             )
 
     def close(self) -> None:
@@ -289,44 +287,8 @@ class PostgresConversations:
             )
         return column
 
-    # --- directions ------------------------------------------------------------------------------------------------
-
-    def _read_directions(self) -> dict[str, int] | None:
-        messages = self._find(("messages",))
-        if messages is not None and messages.kind == "jsonb":
-            return add_directions((*self._count_in_messages(), *self._count_in_texts(_JSONB_TEXTS)))
-        if messages is not None:
-            return add_directions(self._count_in_texts(_ALL_TEXTS))
-        column = self._find(DIRECTION_COLUMNS)
-        if column is None:
-            return None
-        name = sql.Identifier(column.name)
-        return add_directions(
-            self._fetch(sql.SQL("SELECT {0}::text, count(*) FROM {1} GROUP BY 1").format(name, self._relation.source))
-        )
-
-    def _count_in_messages(self) -> Iterator[tuple[str | None, int]]:
-        yield from self._fetch(sql.SQL(_JSONB_MESSAGES).format(self._relation.source))
-
-    def _count_in_texts(self, statement: str) -> Iterator[tuple[str | None, int]]:
-        """Messages that Postgres cannot look into (JSON text inside JSON, \\u0000): read here, a few at a time."""
-        with self._connection.cursor(name="openphone_sync_messages") as cursor:
-            cursor.execute(sql.SQL(statement).format(self._relation.source))
-            for (text,) in cursor:
-                yield from ((word, 1) for word in read_directions(text))
-
 
 _PLACES = {"r": "t.ctid", "m": "t.ctid", "p": "t.tableoid, t.ctid"}
-
-_JSONB_MESSAGES = """
-SELECT coalesce(m->>'direction', m#>>'{{object,direction}}', m#>>'{{data,object,direction}}'), count(*)
-FROM {} AS t, LATERAL jsonb_array_elements(
-    CASE jsonb_typeof(t.messages) WHEN 'array' THEN t.messages WHEN 'object' THEN jsonb_build_array(t.messages)
-    ELSE '[]' END) AS m
-GROUP BY 1
-"""
-_JSONB_TEXTS = "SELECT t.messages #>> '{{}}' FROM {} AS t WHERE jsonb_typeof(t.messages) = 'string'"
-_ALL_TEXTS = "SELECT t.messages::text FROM {} AS t WHERE t.messages IS NOT NULL"
 
 
 def _find_table(connection: psycopg.Connection[Any], wanted: str) -> TableRelation:

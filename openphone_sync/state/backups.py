@@ -10,7 +10,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from openphone_sync.files import PRIVATE
+from openphone_sync.ops.files import PRIVATE
 
 FOLDER = "backups"
 KEPT = 7

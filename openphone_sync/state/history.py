@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from openphone_sync.metrics import LiveRun, RunTotals, parse_totals
 from openphone_sync.state.file import STATE_FILE, StateFile, connect_for_looking
 
 _ERASED_TOTALS = "erased_totals"
@@ -24,6 +24,44 @@ _TOTALS = ", ".join(
     ]
 )
 """The columns of `RunTotals`, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunTotals:
+    """Sums over finished runs, also over those whose history is erased. ``seconds`` is the sum of their durations."""
+
+    runs: int = 0
+    good: int = 0
+    created: int = 0
+    updated: int = 0
+    skipped: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+
+    def plus(self, other: RunTotals) -> RunTotals:
+        """Both sums together."""
+        mine, theirs = asdict(self), asdict(other)
+        return RunTotals(**{name: mine[name] + theirs[name] for name in mine})
+
+    def to_text(self) -> str:
+        """As JSON, to be remembered."""
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRun:
+    """A run that is not closed: how many of its contacts are done. ``started_at`` in seconds since the epoch."""
+
+    run_id: str
+    command: str
+    started_at: float
+    processed: int
+    total: int
+
+
+def parse_totals(text: str | None) -> RunTotals:
+    """What `RunTotals.to_text` wrote; nothing where nothing is remembered."""
+    return RunTotals(**json.loads(text)) if text else RunTotals()
 
 
 def peek_history(state_dir: Path) -> History:

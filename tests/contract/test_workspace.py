@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from openphone_sync.errors import ContactConflictError, ContactError, ContactGoneError, ContactOwnedError
-from openphone_sync.merging import MergeRules, find_differences
 from openphone_sync.model import ContactDraft, RemoteField, RemoteItem
 from openphone_sync.openphone.api import OpenPhone, make_client
 from openphone_sync.openphone.pacing import Pacer
 from openphone_sync.openphone.retry import RetryRules
-from openphone_sync.phones import normalise_phone
 from openphone_sync.ports import Workspace
+from openphone_sync.rules.merging import MergeRules, find_differences
+from openphone_sync.rules.phones import normalise_phone
 from openphone_sync.sandbox import SandboxServer
 from openphone_sync.wiring import SystemClock
 from tests.contract.document import watch

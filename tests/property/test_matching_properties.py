@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openphone_sync.matching import Knowledge, Matches, MatchingRules, RemoteIndex, match_contacts
 from openphone_sync.model import (
     Choice,
     ContactValues,
@@ -23,6 +22,7 @@ from openphone_sync.model import (
     Standing,
     Verdict,
 )
+from openphone_sync.rules.matching.passes import Knowledge, Matches, MatchingRules, RemoteIndex, match_contacts
 
 OURS = "legal-practitioner-app"
 PHONES = [f"+121355501{n:02}" for n in range(4)] + ["+13105550100", "+1213555010"]

@@ -11,7 +11,6 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openphone_sync.merging import APP_SUFFIX, MergeRules, find_differences, make_first_draft, merge
 from openphone_sync.model import (
     ContactDraft,
     ContactValues,
@@ -22,7 +21,8 @@ from openphone_sync.model import (
     RemoteField,
     RemoteItem,
 )
-from openphone_sync.phones import normalise_phone
+from openphone_sync.rules.merging import APP_SUFFIX, MergeRules, find_differences, make_first_draft, merge
+from openphone_sync.rules.phones import normalise_phone
 
 RULES = MergeRules(normalise_phone=lambda text: normalise_phone(text, "US"))
 

@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openphone_sync.phones import normalise_phone, parse_phones
+from openphone_sync.rules.phones import normalise_phone, parse_phones
 
 NUMBERS = st.builds(
     "{}{}{}".format,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from openphone_sync.locking import run_lock
+from openphone_sync.ops.lock import run_lock
 from openphone_sync.sandbox import Fault, FaultKind
 from tests.office import JAMES, Office, Ran
 from tests.receiver import Receiver

@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from openphone_sync.crontab import make_marks
-from openphone_sync.mapping import FIELD_LABELS
+from openphone_sync.ops.crontab import make_marks
+from openphone_sync.rules.mapping import FIELD_LABELS
 from openphone_sync.sandbox import CUSTOM_FIELDS, CustomField, EmbeddedPostgres, SandboxOptions, SandboxServer
 from tests.office import JAMES, Office, Ran
 from tests.system.test_schedule import put_env_file

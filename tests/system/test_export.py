@@ -23,7 +23,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from openphone_sync.cli.app import app
-from openphone_sync.cli.door import leave_by
+from openphone_sync.cli.exit import leave_by
 from openphone_sync.sandbox import EmbeddedPostgres, load_samples
 from tests.office import wait_until
 
@@ -667,17 +667,15 @@ def test_memory_does_not_grow_with_the_rows(dsn: str, execute: Callable[[str], N
 # --- stats ---------------------------------------------------------------------------------------------------------
 
 
-def test_stats_counts_rows_months_and_directions(run: Run, execute: Callable[[str], None], dsn: str) -> None:
+def test_stats_counts_rows_and_months(run: Run, execute: Callable[[str], None], dsn: str) -> None:
     execute("INSERT INTO openphone_conversations (created_at, messages) VALUES (NULL, 'null'), ('infinity', '{}')")
     ran = run("stats", "--json")
     document = ran.document
     with psycopg.connect(dsn) as connection:
         rows = connection.execute(
-            "SELECT created_at, messages FROM openphone_conversations WHERE isfinite(created_at)"
+            "SELECT created_at FROM openphone_conversations WHERE isfinite(created_at)"
         ).fetchall()
     moments = sorted(row[0] for row in rows)
-    words = [message["direction"] for row in rows for message in row[1]]
-    incoming = sum(word in ("incoming", "inbound") for word in words)
     assert (ran.code, document["schemaVersion"], document["totalConversations"]) == (0, 1, SAMPLES + 2)
     assert document["firstConversation"] == moments[0].isoformat(timespec="milliseconds") + "Z"
     assert document["lastConversation"] == moments[-1].isoformat(timespec="milliseconds") + "Z"
@@ -686,9 +684,8 @@ def test_stats_counts_rows_months_and_directions(run: Run, execute: Callable[[st
     assert document["perMonth"][0] == {
         "month": f"{moments[0]:%Y-%m}", "count": sum(f"{one:%Y-%m}" == f"{moments[0]:%Y-%m}" for one in moments)
     }  # fmt: skip
-    assert document["perDirection"] == {"incoming": incoming, "outgoing": len(words) - incoming, "unknown": 1}
     shown = run("stats").out.decode()
-    assert f"total               {SAMPLES + 2}" in shown
+    assert ["total", str(SAMPLES + 2)] in [line.split() for line in shown.splitlines()]
     assert "without date" in shown
 
 
@@ -707,23 +704,6 @@ def test_stats_that_fail_are_one_document_and_one_line(
     assert "s3cret-pw" not in ran.out.decode() + ran.err
 
 
-def test_stats_reads_messages_of_every_stored_kind(run: Run, execute: Callable[[str], None]) -> None:
-    execute(r"""
-        CREATE TABLE b (messages jsonb); INSERT INTO b VALUES ('"[{\"direction\": \"inbound\"}]"'), ('"none"'), (NULL),
-            ('{"object": {"direction": "outgoing"}}'), ('[{"direction": "incoming"}, 1, "x"]'), ('3');
-        CREATE TABLE j (messages json); INSERT INTO j VALUES ('[{"direction": "inbound", "text": "\u0000 \ud800"}]');
-        CREATE TABLE d (id int, direction text); INSERT INTO d VALUES (1, 'outbound'), (2, NULL);
-        CREATE TABLE e (id int);
-    """)
-    counted = {table: run("stats", "--json", "--table", table).document["perDirection"] for table in "bjde"}
-    assert counted == {
-        "b": {"incoming": 2, "outgoing": 1, "unknown": 2},
-        "j": {"incoming": 1, "outgoing": 0, "unknown": 0},
-        "d": {"incoming": 0, "outgoing": 1, "unknown": 1},
-        "e": None,
-    }
-
-
 def test_stats_of_a_table_that_is_not_there_are_na_and_null(run: Run, execute: Callable[[str], None]) -> None:
     execute("DROP TABLE openphone_conversations")
     shown = run("stats")
@@ -737,5 +717,5 @@ def test_stats_of_a_table_that_is_not_there_are_na_and_null(run: Run, execute: C
     assert ran.document["totalConversations"] is None
     assert list(ran.document) == [
         "schemaVersion", "table", "totalConversations", "firstConversation", "lastConversation", "perMonth",
-        "withoutDate", "perDirection", "errors",
+        "withoutDate", "errors",
     ]  # fmt: skip

@@ -18,7 +18,7 @@ from subprocess import Popen
 import psycopg
 import pytest
 
-from openphone_sync.cli.door import leave_by
+from openphone_sync.cli.exit import leave_by
 from openphone_sync.sandbox import EmbeddedPostgres, SandboxServer, parse_fault
 from tests.office import JAMES_ALONE, Office, make_many, wait_until
 

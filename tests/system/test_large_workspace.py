@@ -10,7 +10,7 @@ import os
 import random
 from typing import Any
 
-from openphone_sync.phones import parse_phones
+from openphone_sync.rules.phones import parse_phones
 from openphone_sync.sandbox import sample_clients, sample_contacts
 from openphone_sync.sandbox.samples import load_samples
 from tests.office import Office, emails, phones

@@ -12,7 +12,7 @@ import pytest
 
 import openphone_sync
 from openphone_sync import ConfigurationError, LockedError, Settings, SyncOptions, dry_run, load_settings, sync
-from openphone_sync.locking import run_lock
+from openphone_sync.ops.lock import run_lock
 from openphone_sync.sandbox.samples import load_samples
 from tests.office import JAMES, Office
 

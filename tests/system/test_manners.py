@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from openphone_sync.cli.door import BROKEN_PIPE
+from openphone_sync.cli.exit import BROKEN_PIPE
 from openphone_sync.sandbox import Fault, FaultKind
 from tests.office import JAMES, Office, Ran
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from openphone_sync.matching import OWNED
-from openphone_sync.planning import NOT_OURS
+from openphone_sync.rules.matching.passes import OWNED
+from openphone_sync.rules.planning import NOT_OURS
 from openphone_sync.sandbox import SandboxOptions, SandboxServer, parse_fault
 from openphone_sync.sandbox.samples import load_samples
 from tests.office import FAST, JAMES, JAMES_ALONE, Office, emails, make_many, phones

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from openphone_sync.metrics import METRICS_FILE, parse_time
+from openphone_sync.documents import parse_time
 from openphone_sync.sandbox import Fault, FaultKind, SandboxOptions, SandboxServer
+from openphone_sync.views.metrics import METRICS_FILE
 from tests.office import JAMES, JAMES_ALONE, Office, make_many, wait_until
 
 ANN = {**JAMES_ALONE, "client_name": "Ann Lee", "phone": "213-555-0177"}

@@ -9,7 +9,8 @@ from zoneinfo import TZPATH, ZoneInfo
 
 import pytest
 
-from openphone_sync.crontab import (
+from openphone_sync.errors import ConfigurationError
+from openphone_sync.ops.crontab import (
     Job,
     drop_entry,
     find_entry,
@@ -21,7 +22,6 @@ from openphone_sync.crontab import (
     parse_line,
     put_entry,
 )
-from openphone_sync.errors import ConfigurationError
 
 STATE = Path("/var/lib/openphone-sync")
 JOB = Job("0 2 * * *", ("/opt/bin/openphone-sync",), make_options(None, STATE), STATE)

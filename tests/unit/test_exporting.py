@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openphone_sync.conversations import Block, add_directions, parse_moment, read_directions
-from openphone_sync.exporting import (
+from openphone_sync.conversations.export import format_size, parse_moment
+from openphone_sync.conversations.formats import (
     Compression,
     Format,
     compress,
@@ -22,7 +22,7 @@ from openphone_sync.exporting import (
     make_json,
     make_ndjson,
 )
-from openphone_sync.workflows.export import format_size
+from openphone_sync.model import Block
 
 ROWS = st.lists(st.dictionaries(st.text(max_size=4), st.text(max_size=8) | st.none() | st.integers(), max_size=3))
 
@@ -102,30 +102,6 @@ def test_the_default_name_has_the_day_and_the_ending_of_what_is_in_it() -> None:
 )
 def test_a_time_without_a_zone_is_in_utc(text: str, moment: datetime | None) -> None:
     assert parse_moment(text) == moment
-
-
-@pytest.mark.parametrize(
-    ("stored", "words"),
-    [
-        ('[{"direction": "incoming"}, {"direction": "outbound"}]', ["incoming", "outbound"]),
-        ('{"object": {"direction": "incoming"}}', ["incoming"]),
-        ('[{"data": {"object": {"direction": "outgoing"}}, "direction": 3}]', ["outgoing"]),
-        (r'"[{\"direction\": \"inbound\"}]"', ["inbound"]),
-        (r'[{"direction": "inbound", "text": "\u0000\ud800"}]', ["inbound"]),
-        ('[null, 1, "x", {}]', [None, None, None, None]),
-        ("null", []),
-        ("no json", []),
-        ('"no json"', []),
-        ("[" * 100_000, []),
-    ],
-)
-def test_messages_of_any_shape_tell_their_direction_or_nothing(stored: str, words: list[str | None]) -> None:
-    assert read_directions(stored) == words
-
-
-def test_both_spellings_of_a_direction_count_as_one() -> None:
-    counted = [("inbound", 1), ("incoming", 2), (" OUTBOUND ", 3), (None, 4), ("sideways", 5)]
-    assert add_directions(counted) == {"incoming": 3, "outgoing": 3, "unknown": 9}
 
 
 def test_sizes_are_shown_in_decimal_units() -> None:

@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from openphone_sync.cli.app import app
-from openphone_sync.cli.door import leave_by
+from openphone_sync.cli.exit import leave_by
 from openphone_sync.errors import EXIT_CODES
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from openphone_sync.logs import (
+from openphone_sync.ops.logging import (
     CONTACTS,
     LOG_FILE,
     MAX_BYTES,
@@ -92,7 +92,7 @@ def test_lines_for_the_operator_keep_examples_and_lose_secrets(redactor: Redacto
 
 
 LONG_RECORDS = """
-from openphone_sync.logs import Redactor
+from openphone_sync.ops.logging import Redactor
 redactor = Redactor()
 redactor.learn_row('{"client_name":"Jane Smith"}')
 for piece in ["a", "a.", "1", "1 ", "a@", "a://", "'", "password ", "Zoe "]:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from openphone_sync.mapping import (
+from openphone_sync.model import ClientRow, DesiredContact, FieldDefinition, Item, Skipped
+from openphone_sync.rules.mapping import (
     FieldMap,
     MappingRules,
     convert_value,
@@ -16,7 +17,6 @@ from openphone_sync.mapping import (
     make_settings_digest,
     map_client,
 )
-from openphone_sync.model import ClientRow, DesiredContact, FieldDefinition, Item, Skipped
 
 FIELDS = make_field_map(
     [

@@ -8,19 +8,6 @@ from typing import Any
 
 import pytest
 
-from openphone_sync.evidence import Birth, compare_births
-from openphone_sync.matching import (
-    DECIDED,
-    GONE_ONCE,
-    GONE_TWICE,
-    HANDED_OVER,
-    OWNED,
-    Knowledge,
-    Matches,
-    MatchingRules,
-    RemoteIndex,
-    match_contacts,
-)
 from openphone_sync.model import (
     Choice,
     ContactValues,
@@ -33,6 +20,19 @@ from openphone_sync.model import (
     RemoteItem,
     Standing,
     Verdict,
+)
+from openphone_sync.rules.matching.index import Birth, compare_births
+from openphone_sync.rules.matching.passes import (
+    DECIDED,
+    GONE_ONCE,
+    GONE_TWICE,
+    HANDED_OVER,
+    OWNED,
+    Knowledge,
+    Matches,
+    MatchingRules,
+    RemoteIndex,
+    match_contacts,
 )
 
 OURS = "legal-practitioner-app"

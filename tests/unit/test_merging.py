@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from openphone_sync.merging import MergeRules, find_differences, make_changes, make_first_draft, merge
 from openphone_sync.model import (
     ContactDraft,
     ContactValues,
@@ -18,7 +17,8 @@ from openphone_sync.model import (
     RemoteField,
     RemoteItem,
 )
-from openphone_sync.phones import normalise_phone
+from openphone_sync.rules.merging import MergeRules, find_differences, make_changes, make_first_draft, merge
+from openphone_sync.rules.phones import normalise_phone
 
 RULES = MergeRules(normalise_phone=lambda text: normalise_phone(text, "US"))
 A, B, C, D = "+12135550101", "+12135550102", "+12135550103", "+12135550104"

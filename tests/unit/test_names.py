@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from openphone_sync.names import (
+from openphone_sync.rules.names import (
     Commonness,
     Grade,
     are_nicknames,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from openphone_sync.phones import normalise_phone, parse_phones
+from openphone_sync.rules.phones import normalise_phone, parse_phones
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from openphone_sync.merging import MergeRules
 from openphone_sync.model import ActionKind, JournalEntry, Link, RemoteContact, RemoteField, Result, Standing
-from openphone_sync.undoing import make_undo_actions
+from openphone_sync.rules.merging import MergeRules
+from openphone_sync.rules.undo import make_undo_actions
 
 
 def test_fields_that_are_known_by_their_ids_alone_keep_their_own_values() -> None:

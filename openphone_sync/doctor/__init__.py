@@ -1,0 +1,1 @@
+"""``test-connection``: what is wrong, and how to fix it."""

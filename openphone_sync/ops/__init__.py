@@ -1,0 +1,1 @@
+"""The machine around a run: schedule, alerts, log, lock, files."""

@@ -1,0 +1,220 @@
+"""Tell somebody: health-check pings at each run, messages when a failure begins and when it is over.
+
+Texts carry counts and ids only. Whatever goes wrong here is a warning: an alert never fails a run. What was last told
+stands in a small file of the state folder, so that a failure of every night is told once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from socket import gethostname
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from openphone_sync.config import Settings
+from openphone_sync.errors import BUG, EXIT_CODES, LockedError, RunError
+from openphone_sync.ops.files import save_text
+from openphone_sync.ops.logging import OPERATOR
+
+TOLD_FILE = "alerts.json"
+PING_TIMEOUT_S = 5.0
+PING_ATTEMPTS = 2
+IDS_SHOWN = 20
+NOT_BEGUN = frozenset({"unfinished", "stopped"})
+"""Codes of contacts whose turn had not come when a run ended."""
+SIGNALS = 128
+SIGINT_CODE = SIGNALS + 2
+_NOT_ALLOWED = frozenset({405, 501})
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the receivers believe: ``failing`` the last run failed, ``stale`` the last good run is too old."""
+
+    failing: bool = False
+    stale: bool = False
+
+
+@dataclass(slots=True)
+class Watch:
+    """A run being watched; whoever runs it puts the report and the exit code in."""
+
+    document: Mapping[str, Any] | None = None
+    exit_code: int = 0
+
+
+@contextmanager
+def watching(settings: Settings) -> Iterator[Watch]:
+    """Ping and alert around a run, however it ends."""
+    watch = Watch()
+    if not settings.alert_on_failure:
+        yield watch
+        return
+    ping(settings, "start", attempts=1, teller=__name__)  # the ping at the end tells the operator
+    try:
+        yield watch
+    except LockedError:
+        raise  # the other run pings for itself
+    except RunError as error:
+        watch.exit_code = error.exit_code
+        notify_end(settings, watch)
+        raise
+    except Exception:
+        watch.exit_code = BUG
+        notify_end(settings, watch)
+        raise
+    notify_end(settings, watch)
+
+
+def notify_end(settings: Settings, watch: Watch) -> None:
+    """A run has ended: ping always, message where failure begins or ends. Somebody's Ctrl-C is no news."""
+    ping(settings, str(watch.exit_code) if watch.exit_code else "", describe_counts(watch.document))
+    if watch.exit_code == SIGINT_CODE:
+        return
+    told = load_told(settings.state_dir)
+    failing = watch.exit_code != 0
+    if (failing and not told.failing) or (not failing and told != Told()):
+        title = f"openphone-sync {'fails' if failing else 'works again'} on {gethostname()}"
+        if not send_message(settings, title, _describe_end(watch)):
+            return  # nobody knows yet: the next run tells it
+    save_told(settings.state_dir, Told(failing, told.stale and failing))
+
+
+def notify_age(settings: Settings, *, too_old: bool, words: str) -> None:
+    """``status --max-age`` has judged; told once when it trips and once when it is over."""
+    told = load_told(settings.state_dir)
+    if not settings.alert_on_failure or told.stale == too_old:
+        return
+    if too_old:
+        ping(settings, "1", words)
+    state = "has not run for too long" if too_old else "is up to date again"
+    if send_message(settings, f"openphone-sync {state} on {gethostname()}", words):
+        save_told(settings.state_dir, replace(told, stale=too_old))
+
+
+# --- texts ---------------------------------------------------------------------------------------------------------
+
+
+def describe_counts(document: Mapping[str, Any] | None) -> str:
+    """A run in one line: its id, how it ended, and its counts."""
+    if document is None:
+        return ""
+    return f"run {document['runId']} {document['status']}: {describe_contacts(document['contacts'])}"
+
+
+def describe_contacts(contacts: Mapping[str, int]) -> str:
+    """``3 created, 1 held``: a run's counts of contacts in words, those that are not 0."""
+    return ", ".join(f"{count} {name}" for name, count in contacts.items() if count) or "no contacts"
+
+
+def describe_failures(document: Mapping[str, Any]) -> str:
+    """Who failed, by external id, and how many were left for the next run; empty where nobody was."""
+    left = [error for error in document["errors"] if error["code"] in NOT_BEGUN]
+    ids = [str(error["externalId"]) for error in document["errors"] if error["code"] not in NOT_BEGUN]
+    more = f" and {len(ids) - IDS_SHOWN} more" if len(ids) > IDS_SHOWN else ""
+    failed = [f"{len(ids)} failed: {', '.join(ids[:IDS_SHOWN])}{more}"] if ids else []
+    parts = [*failed, *([f"{len(left)} left for the next run"] if left else [])]
+    return ", and ".join(parts) + "; see why with openphone-sync runs show latest" if parts else ""
+
+
+def _describe_end(watch: Watch) -> str:
+    meaning = "interrupted by a signal" if watch.exit_code > SIGNALS else ""
+    lines = [f"exit code {watch.exit_code}: {meaning or EXIT_CODES.get(watch.exit_code, 'done')}"]
+    if watch.document is not None:
+        lines += [describe_counts(watch.document), describe_failures(watch.document)]
+    return "\n".join(line for line in lines if line)
+
+
+# --- what was told -------------------------------------------------------------------------------------------------
+
+
+def load_told(state_dir: Path) -> Told:
+    """What was last told; a missing or damaged file counts as good news."""
+    try:
+        known = json.loads((state_dir / TOLD_FILE).read_text(encoding="utf-8"))
+        return Told(failing=bool(known["failing"]), stale=bool(known["stale"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return Told()
+
+
+def save_told(state_dir: Path, told: Told) -> None:
+    """Remember it, where the folder can be written."""
+    if told != load_told(state_dir):
+        with suppress(OSError):
+            state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            save_text(state_dir / TOLD_FILE, json.dumps(asdict(told)) + "\n")
+
+
+# --- sending -------------------------------------------------------------------------------------------------------
+
+
+def ping(
+    settings: Settings, what: str, body: str = "", *, attempts: int = PING_ATTEMPTS, teller: str = OPERATOR
+) -> None:
+    """One health-check ping: ``start``, an exit code, or nothing for success (healthchecks.io, "Pinging API").
+
+    ``teller`` is the logger that is told of a failure.
+    """
+    if not settings.healthcheck_url:
+        return
+    try:
+        _send_ping(_ping_address(settings.healthcheck_url, what), body, attempts)
+    except Exception as error:  # noqa: BLE001  # an alert never fails a run
+        logging.getLogger(teller).warning(
+            "the health-check ping failed (%s); check OPENPHONE_HEALTHCHECK_URL", type(error).__name__
+        )
+
+
+def _ping_address(url: str, what: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("no http address")
+    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{what}" if what else parts.path))
+
+
+def _send_ping(address: str, body: str, attempts: int) -> None:
+    import httpx  # noqa: PLC0415  # 70 ms that runs without pings save
+
+    with httpx.Client(timeout=PING_TIMEOUT_S, follow_redirects=True) as client:
+        for attempt in range(attempts):
+            try:
+                response = client.post(address, content=body.encode())
+                if response.status_code in _NOT_ALLOWED:  # a monitor that knows GET alone
+                    response = client.get(address)
+                response.raise_for_status()
+            except httpx.HTTPError:
+                if attempt + 1 == attempts:
+                    raise
+            else:
+                return
+
+
+def send_message(settings: Settings, title: str, body: str) -> bool:
+    """One message to every Apprise address; tells whether somebody got it, or nobody was to."""
+    if not settings.alert_urls:
+        return True
+    try:
+        from apprise import Apprise  # noqa: PLC0415  # an extra of 14 MB
+    except ImportError:
+        _warn("no message was sent, since OPENPHONE_ALERT_URLS needs the extra alerts; install openphone-sync[alerts]")
+        return False
+    sent = False
+    for number, address in enumerate(settings.alert_urls, 1):
+        try:
+            receiver = Apprise()
+            done = receiver.add(address) and receiver.notify(title=title, body=body)
+        except Exception:  # noqa: BLE001  # an alert never fails a run
+            done = False
+        sent |= bool(done)
+        if not done:
+            _warn(f"no message could be sent to address {number} of OPENPHONE_ALERT_URLS; mend that address")
+    return sent
+
+
+def _warn(message: str) -> None:
+    logging.getLogger(OPERATOR).warning(message)

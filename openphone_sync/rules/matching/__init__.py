@@ -1,0 +1,1 @@
+"""Who is who: which remote contact each wanted contact meets, on what evidence."""

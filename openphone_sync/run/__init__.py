@@ -1,0 +1,1 @@
+"""One run, in files in the order of use."""

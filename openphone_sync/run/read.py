@@ -1,0 +1,272 @@
+"""Gather: what moved in the source, and what of OpenPhone must be known to decide about it.
+
+Rows stream by in the order of their ids beside the state's clients in the same order, so that memory stays flat and a
+client that is gone shows as a gap. Unmoved rows are recognised by their fingerprint alone. Only where something has
+to be created is the workspace listed; otherwise the few contacts concerned are read one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from openphone_sync.errors import (
+    ConfigurationError,
+    ContactError,
+    ContactGoneError,
+    InterruptedRunError,
+    NotSentError,
+    UnreachableError,
+)
+from openphone_sync.model import (
+    ClientRow,
+    ClientTally,
+    DesiredContact,
+    KnownClient,
+    Link,
+    RemoteContact,
+    Standing,
+    Wanted,
+)
+from openphone_sync.ports import Progress, Workspace
+from openphone_sync.rules.mapping import make_fingerprint
+from openphone_sync.rules.planning import Resting
+from openphone_sync.state import Store
+
+READERS = 8
+
+
+@dataclass(slots=True)
+class Reading:
+    """What one pass over the source found.
+
+    ``moved`` are rows to look at, ``unmoved`` those of them whose row is as it was. ``held`` are unmoved rows with held
+    contacts, judged again when the workspace is listed anyway. ``absent`` are known clients that the source no longer
+    has, ``removed`` those of them that it had last time.
+    """
+
+    moved: list[ClientRow] = field(default_factory=list)
+    held: list[tuple[ClientRow, KnownClient]] = field(default_factory=list)
+    fingerprints: dict[str, bytes] = field(default_factory=dict)
+    unmoved: set[str] = field(default_factory=set)
+    read: int = 0
+    changed: int = 0
+    known: int = 0
+    linked_at_rest: int = 0
+    resting: list[str] = field(default_factory=list)
+    absent: set[str] = field(default_factory=set)
+    removed: list[str] = field(default_factory=list)
+
+    def rest(self, client: KnownClient) -> None:
+        """Count an unmoved client without looking closer."""
+        self.linked_at_rest += client.linked
+        if client.skipped or client.held:
+            self.resting.append(client.client_id)
+
+    def wake_held(self) -> None:
+        """Look at the held ones again, since the workspace is listed anyway."""
+        for row, client in self.held:
+            self.moved.append(row)
+            self.unmoved.add(row.client_id)
+            self.fingerprints[row.client_id] = client.fingerprint or b""
+        self.held = []
+
+    def rest_held(self) -> None:
+        """Leave the held ones for another night."""
+        for _, client in self.held:
+            self.rest(client)
+        self.held = []
+
+    @property
+    def tally(self) -> ClientTally:
+        """Counts for the report."""
+        return ClientTally(self.read, self.changed, self.read - self.changed, len(self.removed))
+
+
+def read_source(
+    rows: Iterable[ClientRow], known: Iterable[KnownClient], digest: bytes, *, everything: bool, complete: bool
+) -> Reading:
+    """Walk rows and state side by side. ``everything`` looks at every row; only a ``complete`` read finds removals."""
+    reading = Reading()
+    beside = _Beside(known, reading, complete=complete)
+    last: str | None = None
+    for row in rows:
+        if last is not None and row.client_id <= last:
+            raise ConfigurationError(
+                f"the database does not sort ids in byte order ({row.client_id} came after {last}); set its encoding to UTF8"
+            )
+        last = row.client_id
+        _take(reading, row, beside.find(row.client_id), digest, everything=everything)
+    beside.finish()
+    return reading
+
+
+class _Beside:
+    """The state's clients, walked in step with the rows."""
+
+    def __init__(self, known: Iterable[KnownClient], reading: Reading, *, complete: bool) -> None:
+        self._known = iter(known)
+        self._next = next(self._known, None)
+        self._reading = reading
+        self._complete = complete
+
+    def find(self, client_id: str) -> KnownClient | None:
+        while self._next is not None and self._next.client_id < client_id:
+            self._pass_over(self._next)
+            self._next = next(self._known, None)
+        if self._next is None or self._next.client_id != client_id:
+            return None
+        found, self._next = self._next, next(self._known, None)
+        self._reading.known += 1
+        return found
+
+    def finish(self) -> None:
+        while self._next is not None:
+            self._pass_over(self._next)
+            self._next = next(self._known, None)
+
+    def _pass_over(self, client: KnownClient) -> None:
+        self._reading.known += not client.removed
+        if not self._complete:
+            return
+        self._reading.absent.add(client.client_id)
+        if not client.removed:
+            self._reading.removed.append(client.client_id)
+        elif client.held:  # a rollback made its contacts again
+            self._reading.resting.append(client.client_id)
+
+
+def _take(reading: Reading, row: ClientRow, client: KnownClient | None, digest: bytes, *, everything: bool) -> None:
+    fingerprint = make_fingerprint(row, digest)
+    reading.read += 1
+    moved = client is None or client.removed or client.fingerprint != fingerprint
+    reading.changed += moved
+    if moved or everything or (client is not None and client.due):
+        reading.moved.append(row)
+        reading.fingerprints[row.client_id] = fingerprint
+        if not moved:
+            reading.unmoved.add(row.client_id)
+    elif client is not None and client.held:
+        reading.held.append((row, client))
+    elif client is not None:
+        reading.rest(client)
+
+
+# --- what is wanted ------------------------------------------------------------------------------------------------
+
+
+def is_settled(contact: Wanted, link: Link | None) -> bool:
+    """Whether a wanted contact is what was last written, so that nothing needs to be read for it."""
+    return (
+        isinstance(contact, DesiredContact)
+        and link is not None
+        and link.standing is Standing.LINKED
+        and link.contact_id is not None
+        and link.person == contact.person
+        and link.base == contact.values
+    )
+
+
+def is_reverted(link: Link, unmoved: set[str]) -> bool:
+    """Whether a rollback undid this contact, wanted or not, and its row has not changed since."""
+    return link.standing is Standing.REVERTED and link.client_id in unmoved
+
+
+def needs_listing(wanted: Iterable[DesiredContact], links: Mapping[str, Link]) -> bool:
+    """Whether something may have to be created: a duplicate made in the app an hour ago must be seen."""
+    return any(_may_create(contact, links.get(contact.external_id)) for contact in wanted)
+
+
+def _may_create(contact: DesiredContact, link: Link | None) -> bool:
+    if contact.unfit:
+        return False
+    return link is None or (link.contact_id is None and link.standing is not Standing.DECLINED)
+
+
+# --- OpenPhone -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Remote:
+    """Contacts as read in this run, by id, and linked ones found gone. ``complete``: the workspace was listed."""
+
+    contacts: dict[str, RemoteContact] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    complete: bool = False
+
+
+def list_workspace(workspace: Workspace, progress: Progress) -> Remote:
+    """Every contact of the workspace."""
+    progress.start("listing OpenPhone", None)
+    remote = Remote(complete=True)
+    for contact in workspace.read_contacts():
+        remote.contacts[contact.contact_id] = contact
+        progress.advance()
+    progress.finish()
+    return remote
+
+
+def read_missing(
+    remote: Remote, contact_ids: Sequence[str], workspace: Workspace, progress: Progress, stopping: Callable[[], bool]
+) -> None:
+    """Read those of the contacts that are not there yet; a contact that a listing misses may only have moved a page."""
+    missing = [one for one in contact_ids if one not in remote.contacts and one not in remote.gone]
+    if not missing:
+        return
+    progress.start("reading contacts", len(missing))
+    refused: dict[str, ContactError] = {}
+    with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
+        for contact_id, found in zip(
+            missing, pool.map(lambda one: _read(one, workspace, stopping), missing), strict=True
+        ):
+            if isinstance(found, RemoteContact):
+                remote.contacts[contact_id] = found
+            elif isinstance(found, ContactGoneError):
+                remote.gone.add(contact_id)
+            else:
+                refused[contact_id] = found
+            progress.advance()
+    progress.finish()
+    if refused:
+        _take_from_list(remote, refused, workspace, progress)
+
+
+def _read(contact_id: str, workspace: Workspace, stopping: Callable[[], bool]) -> RemoteContact | ContactError:
+    """One contact, or why it cannot be read."""
+    if stopping():
+        raise InterruptedRunError(0)
+    try:
+        return workspace.read_contact(contact_id)
+    except NotSentError:
+        raise InterruptedRunError(0) from None
+    except ContactError as error:
+        return error
+
+
+def _take_from_list(
+    remote: Remote, refused: Mapping[str, ContactError], workspace: Workspace, progress: Progress
+) -> None:
+    """Contacts that cannot be read one by one, as the list shows them: they must not keep all others waiting.
+
+    Deciding needs to know each of them; writing over one reads it again first, and fails for it alone.
+    """
+    listed = list_workspace(workspace, progress).contacts
+    for contact_id, error in refused.items():
+        if contact_id not in listed:
+            raise UnreachableError(
+                f"OpenPhone cannot be read: {error.message}; check OPENPHONE_BASE_URL, or try later"
+            ) from error
+        remote.contacts[contact_id] = listed[contact_id]
+
+
+def read_resting(store: Store, reading: Reading) -> Resting:
+    """The unmoved contacts: how many are linked, and which are skipped or held and why."""
+    links = [link for _, link in sorted(store.read_links(reading.resting).items())]
+    held = tuple(link for link in links if link.standing in (Standing.HELD, Standing.REVERTED))
+    return Resting(
+        linked=reading.linked_at_rest,
+        skipped=tuple(link for link in links if link.standing in (Standing.SKIPPED, Standing.DECLINED)),
+        held=held,
+        evidence=store.read_candidates(link.external_id for link in held),
+    )

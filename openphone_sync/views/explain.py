@@ -1,0 +1,149 @@
+"""One client explained: what it maps to, what it matched and on what evidence, what was sent when, and why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import asdict
+from typing import Any
+
+from openphone_sync.config import Settings
+from openphone_sync.documents import SCHEMA_VERSION, format_time
+from openphone_sync.errors import ConfigurationError, ContactError, UnreachableError
+from openphone_sync.model import ClientRow, DesiredContact, JournalEntry, Link, Wanted
+from openphone_sync.ports import ClientSource, Workspace
+from openphone_sync.rules.mapping import FieldMap, MappingRules, find_phones, make_field_map, map_client
+from openphone_sync.rules.merging import to_json
+from openphone_sync.rules.phones import parse_phones
+from openphone_sync.state import Store
+
+
+def find_client(
+    phone: str,
+    settings: Settings,
+    store: Store,
+    open_source: Callable[[], ClientSource],
+    check_going: Callable[[], None],
+) -> str:
+    """The client whose contacts carry this number; `ConfigurationError` where none or several do.
+
+    What was written is looked at first; held and skipped contacts are found in the source alone.
+    """
+    found = parse_phones(phone, settings.region)
+    if len(found.phones) != 1 or found.unusable:
+        raise ConfigurationError(
+            "--phone is not one whole phone number; give one with its area code, such as +12135550134"
+        )
+    e164 = found.phones[0].e164
+    clients = store.find_clients_by_phone(e164)
+    if not clients:
+        with closing(open_source()) as source:
+            rows = _until(check_going, source.read_clients())
+            clients = [row.client_id for row in rows if e164 in find_phones(row, settings.region)]
+    if not clients:
+        raise ConfigurationError("no client carries the number of --phone; explain the client by its id")
+    if len(clients) > 1:
+        raise ConfigurationError(
+            f"several clients carry the number of --phone ({', '.join(clients)}); explain one of them by its id"
+        )
+    return clients[0]
+
+
+def _until(check_going: Callable[[], None], rows: Iterable[ClientRow]) -> Iterator[ClientRow]:
+    """The rows, until a signal ends the command."""
+    for row in rows:
+        check_going()
+        yield row
+
+
+def explain(
+    client_id: str, settings: Settings, store: Store, workspace: Workspace, open_source: Callable[[], ClientSource]
+) -> dict[str, Any]:
+    """Everything known of one client, as a document. Holds people's data.
+
+    `ConfigurationError` where neither the source nor the state knows the client. Without OpenPhone's definitions the
+    custom fields are left out, and the document says so.
+    """
+    fields, note = _read_fields(settings, workspace)
+    with closing(open_source()) as source:
+        row = source.read_client(client_id)
+    links = store.read_links([client_id])
+    if row is None and not links:
+        raise ConfigurationError(
+            f"no client has the id {client_id}, in the source or in the state; look it up in the client table"
+        )
+    wanted = map_client(row, MappingRules(settings.region, fields)) if row else ()
+    return {
+        "schemaVersion": SCHEMA_VERSION,
+        "clientId": client_id,
+        "inSource": row is not None,
+        "notes": [note] if note else [],
+        "customFieldNames": {one.key: one.name for one in fields.definitions},
+        "contacts": [_explain(key, _by_id(wanted).get(key), links.get(key), store) for key in _ids(wanted, links)],
+    }
+
+
+def _read_fields(settings: Settings, workspace: Workspace) -> tuple[FieldMap, str]:
+    try:
+        definitions = workspace.read_field_definitions()
+    except (UnreachableError, ContactError):
+        return FieldMap(), "OpenPhone could not be asked for its custom fields: they are left out here"
+    return make_field_map(definitions, settings.custom_field_keys), ""
+
+
+def _by_id(wanted: Iterable[Wanted]) -> dict[str, Wanted]:
+    return {one.external_id: one for one in wanted}
+
+
+def _ids(wanted: Iterable[Wanted], links: dict[str, Link]) -> list[str]:
+    slots = {one.external_id: one.slot for one in wanted} | {link.external_id: link.slot for link in links.values()}
+    return sorted(slots, key=lambda key: (slots[key], key))
+
+
+def _explain(external_id: str, wanted: Wanted | None, link: Link | None, store: Store) -> dict[str, Any]:
+    candidates = store.read_candidates([external_id]).get(external_id, ())
+    return {
+        "externalId": external_id,
+        "wanted": _wanted_json(wanted),
+        "skipped": None if wanted is None or isinstance(wanted, DesiredContact) else wanted.reason,
+        "unfit": wanted.unfit if isinstance(wanted, DesiredContact) else None,
+        "standing": link.standing.value if link else None,
+        "reason": link.reason if link else "",
+        "contactId": link.contact_id if link else None,
+        "candidates": [asdict(one) for one in candidates],
+        "decisions": [
+            {"candidate": candidate, "choice": choice.value}
+            for (one, candidate), choice in store.read_decisions().items()
+            if one == external_id
+        ],
+        "writes": [_write_json(entry) for entry in store.read_contact_journal(external_id)],
+    }
+
+
+def _wanted_json(wanted: Wanted | None) -> dict[str, Any] | None:
+    if not isinstance(wanted, DesiredContact):
+        return None
+    values = wanted.values
+    return {
+        "person": wanted.person,
+        "firstName": values.first_name,
+        "company": values.company,
+        "role": values.role,
+        "phoneNumbers": [asdict(item) for item in values.phones],
+        "emails": [asdict(item) for item in values.emails],
+        "customFields": {key: to_json(value) for key, value in values.custom_fields},
+        "warnings": list(wanted.warnings),
+    }
+
+
+def _write_json(entry: JournalEntry) -> dict[str, Any]:
+    return {
+        "runId": entry.run_id,
+        "at": format_time(entry.intended_at),
+        "action": entry.kind.value,
+        "contactId": entry.contact_id,
+        "result": entry.result.value if entry.result else None,
+        "status": entry.status,
+        "code": entry.code,
+        "message": entry.message,
+    }

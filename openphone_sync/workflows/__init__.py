@@ -1,1 +1,0 @@
-"""One function for each use case, above the ports and below the command line."""
