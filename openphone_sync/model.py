@@ -22,6 +22,66 @@ FieldValue = str | int | float | bool | tuple[str, ...]
 """A custom field's value: text, number, boolean, or a tuple of options for a multi-select."""
 
 
+# --- reasons -----------------------------------------------------------------------------------------------------
+
+
+class Reason(StrEnum):
+    """Why a wanted contact is not written, or is written in an unusual way.
+
+    Stored in the state and published as ``code``; the words for people are made where they are printed (`views.words`).
+    """
+
+    # the source does not allow it
+    NO_NAME = "no_name"
+    ID_TOO_LONG = "id_too_long"
+    NO_PHONE = "no_phone"
+    PHONE_UNUSABLE = "phone_unusable"
+    # OpenPhone does not allow it
+    OWNED_BY_INTEGRATION = "owned_by_integration"
+    FORBIDDEN = "forbidden"  # 403 without a sign of who owns the contact; tried again at each full run
+    # a person decided
+    DELETED_TWICE = "deleted_twice"  # in the app: not created a third time
+    STILL_HELD_BY_DELETED = "still_held_by_deleted"  # deleted in the app, and its external id still answers 409
+    DECIDED_SAME_PERSON = "decided_same_person"  # detail: external id of the row that is written
+    DECIDED = "decided"  # linked by a review
+    ROLLED_BACK = "rolled_back"  # detail: id of the run that was undone
+    FORGOTTEN = "forgotten"
+    # held for a person to decide
+    SAME_PERSON = "same_person"  # detail: external id of the row that is written
+    SEVERAL_CARRY_ID = "several_carry_id"
+    ID_OF_OTHER_SOURCE = "id_of_other_source"
+    SEVERAL_CANDIDATES = "several_candidates"
+    WANTED_BY_ANOTHER = "wanted_by_another"  # another of our people fits the contact as well
+    PHONE_OTHER_NAME = "phone_other_name"
+    EMAIL_OTHER_NAME = "email_other_name"
+    SUFFIX_OR_BIRTH_DIFFERS = "suffix_or_birth_differs"
+    NAME_OTHER_PHONE = "name_other_phone"
+    # written, and said
+    DELETED_ONCE = "deleted_once"  # in the app: created again once
+    SLOT_HANDED_OVER = "slot_handed_over"  # another person has the slot now
+    NUMBERS_KEPT = "numbers_kept"  # no usable phone in the source: the contact's numbers stay
+    # gone from the source
+    GONE_FROM_SOURCE = "gone_from_source"
+    NOT_OURS = "not_ours"  # never deleted: this tool did not make it
+    TYPED_BY_STAFF = "typed_by_staff"  # never deleted: it holds what a person typed
+    # a write that did not succeed; detail: what was answered
+    WRITE_FAILED = "write_failed"
+    # a rollback leaves it alone
+    CHANGED_SINCE = "changed_since"
+    DELETED_SINCE = "deleted_since"
+    EXISTS_AGAIN = "exists_again"
+    NOTHING_LEFT = "nothing_left"
+    REPLACED_SINCE = "replaced_since"  # another contact is linked in its place
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """A reason and, where it needs one, what it refers to: an external id, a run id, an answer. No person's data."""
+
+    reason: Reason
+    detail: str = ""
+
+
 # --- the source --------------------------------------------------------------------------------------------------
 
 
@@ -105,6 +165,19 @@ class ContactValues:
     phones: tuple[Item, ...] = ()
     emails: tuple[Item, ...] = ()
     custom_fields: tuple[tuple[str, FieldValue | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The base of the three-way merge: the mapped values as last seen, and which of them are not ours.
+
+    ``met`` names what was on the contact when we came, or was typed by a person before the row had it. Such a value is
+    theirs: NULL in the source does not clear it. Its entries are ``firstName``, ``company``, ``role``, ``sourceUrl``,
+    ``phoneNumbers:<E.164>``, ``emails:<folded address>`` and ``customFields:<key>``. Everything else was written by us.
+    """
+
+    values: ContactValues
+    met: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +352,14 @@ class KnownClient:
     held: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who a decision was made about: name as in the source (empty where it has none) and phones in E.164, sorted."""
+
+    name: str
+    phones: tuple[str, ...] = ()
+
+
 class Choice(StrEnum):
     """What a person decided in a review about a wanted contact and a candidate."""
 
@@ -329,6 +410,58 @@ class Pair:
     remote: RemoteContact | None = None
     evidence: tuple[Candidate, ...] = ()
     reason: str = ""
+
+
+class Tie(StrEnum):
+    """How a wanted contact and the remote one that it meets belong together."""
+
+    LINKED = "linked"  # by the state
+    OWN = "own"  # our source, but no link: an earlier contact of ours
+    ADOPTED = "adopted"  # a person's contact for the same human
+
+
+@dataclass(frozen=True, slots=True)
+class Meets:
+    """The wanted contact meets this remote contact."""
+
+    desired: DesiredContact
+    contact_id: str
+    tie: Tie
+    evidence: tuple[Candidate, ...] = ()
+    why: Why | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Makes:
+    """No contact fits: one is created. ``again``: the linked one was deleted in the app, for the first time."""
+
+    desired: DesiredContact
+    again: bool = False
+    evidence: tuple[Candidate, ...] = ()
+    why: Why | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """A person has to decide between creating and one of the candidates."""
+
+    desired: DesiredContact
+    why: Why
+    evidence: tuple[Candidate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Skips:
+    """Nothing is written, for this reason; ``contact_id`` where a contact is known that cannot be written."""
+
+    desired: DesiredContact
+    why: Why
+    evidence: tuple[Candidate, ...] = ()
+    contact_id: str | None = None
+
+
+MatchResult = Meets | Makes | Holds | Skips
+"""What matching found for one wanted contact."""
 
 
 @dataclass(frozen=True, slots=True)
