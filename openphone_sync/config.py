@@ -187,12 +187,18 @@ def _database_url(text: str) -> str:
         raise _RejectedError(
             "a Postgres connection string such as postgresql://user:password@host:5432/database or host=... dbname=..."
         )
+    if re.search(r"(\[|%5B)YOUR-PASSWORD(\]|%5D)", text, re.IGNORECASE):
+        raise ConfigurationError(
+            "DATABASE_URL still holds the placeholder [YOUR-PASSWORD]; put the database password in its place, "
+            "percent-encoded"
+        )
     address = text.partition("://")[2] if text.startswith("postgres") else ""
     before, _, after = address.partition("@")
     # libpq ends the password at its first @ or /, and takes the rest for the host or the database
     if "@" in after or ("@" in address and "/" in before):
-        raise _RejectedError(
-            "the password percent-encoded (%40 for @, %2F for /, %3A for :), or copy the connection string again"
+        raise ConfigurationError(
+            "DATABASE_URL has a password with a plain @ or /; write it percent-encoded (%40 for @, %2F for /, %3A for :), "
+            "or copy the connection string again"
         )
     return text
 
@@ -537,8 +543,10 @@ def _parse_all(texts: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
         try:
             values[setting.attribute] = setting.parse(text)
         except ValueError as error:
-            shown = "its value" if setting.secret or len(text) > 60 else f"{text!r}"
+            shown = "its value" if setting.secret or len(text) > 60 or "@" in text else f"{text!r}"
             faults.append(f"{setting.name}: {shown} is not accepted; give {error}")
+        except ConfigurationError as error:
+            faults.append(str(error))
     if texts.get("OPENPHONE_CLIENT_TABLE") and texts.get("OPENPHONE_CLIENT_QUERY"):
         faults.append("OPENPHONE_CLIENT_TABLE and OPENPHONE_CLIENT_QUERY are both set; keep one of them")
     return values, faults

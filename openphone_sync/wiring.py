@@ -19,6 +19,7 @@ from openphone_sync.config import API, DATABASE, Settings, describe_missing
 from openphone_sync.errors import ConfigurationError
 from openphone_sync.ops.lock import prepare_state_dir, run_lock
 from openphone_sync.ops.logging import find_redactor
+from openphone_sync.ops.redaction import make_redactor
 from openphone_sync.run.context import Parts, SyncOptions
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ def open_parts(
             clock=clock,
             progress=progress,
             key_mark=mark_key(settings.api_key, settings.base_url),
+            hide_secrets=make_redactor(settings).hide_secrets,
             signal_number=signal_number,
             warnings=warnings,
         )

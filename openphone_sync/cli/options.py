@@ -13,7 +13,8 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from openphone_sync.cli.exit import BROKEN_PIPE
 from openphone_sync.config import Settings, expand_home, load_settings
-from openphone_sync.ops.logging import list_secrets, start_logging
+from openphone_sync.ops.logging import start_logging
+from openphone_sync.ops.redaction import list_secrets
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
@@ -69,7 +70,7 @@ def read_settings(context: typer.Context, require: Iterable[str] = ()) -> Settin
         log_format=given.log_format,
         verbose=given.verbose,
         to_file=settings.enable_logging,
-        secrets=list_secrets(settings.api_key, settings.database_url, (*settings.alert_urls, settings.healthcheck_url)),
+        secrets=list_secrets(settings),
     )
     return settings
 

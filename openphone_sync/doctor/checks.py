@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from openphone_sync.config import Settings
@@ -16,6 +16,7 @@ from openphone_sync.documents import SCHEMA_VERSION
 from openphone_sync.errors import OpenPhoneSyncError, RunError
 from openphone_sync.model import FieldDefinition, FieldType
 from openphone_sync.openphone.probe import ApiFacts
+from openphone_sync.ops.redaction import make_redactor
 from openphone_sync.ports import ClientSource
 from openphone_sync.postgres.inspecting import DatabaseFacts, TableFacts
 from openphone_sync.rules.mapping import FIELD_LABELS, MAIN_COLUMNS, MappingRules, make_field_map, map_client
@@ -89,7 +90,9 @@ def diagnose(settings: Settings, probes: Probes) -> Diagnosis:
     """Look at everything, whatever fails on the way."""
     api_checks, api_code = _api_checks(settings, probes)
     database_checks, sample, database_code = _database_checks(settings, probes)
-    checks = (*api_checks, *database_checks, *_check_settings(settings), *probes.local())
+    found = (*api_checks, *database_checks, *_check_settings(settings), *probes.local())
+    hide = make_redactor(settings).hide_secrets
+    checks = tuple(replace(check, detail=hide(check.detail), mend=hide(check.mend)) for check in found)
     failed = 0 if all(check.ok for check in checks) else _FAILED
     return Diagnosis(checks, not api_code, not database_code, sample, max(api_code, database_code, failed))
 
@@ -192,8 +195,9 @@ def _check_tls(facts: DatabaseFacts) -> Check:
         return Check("tls", ok=True, detail="the connection is encrypted")
     if facts.is_local:
         return Check("tls", ok=True, detail="not encrypted, and it does not leave this machine")
-    mend = "add sslmode=require to DATABASE_URL: clients' data crosses the network in the clear"
-    return Check("tls", ok=False, detail="not encrypted", mend=mend)
+    detail = "the connection is not encrypted: whoever is on the network between can read clients' data"
+    mend = "set up TLS at the database server, and add sslmode=require to DATABASE_URL"
+    return Check("tls", ok=not facts.is_public, detail=detail, mend=mend)
 
 
 def _check_pooler(facts: DatabaseFacts) -> Check:

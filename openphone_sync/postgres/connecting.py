@@ -42,6 +42,8 @@ def connect(dsn: str) -> psycopg.Connection[Any]:
             "with special characters of the password percent-encoded"
         ) from None
     effective = read_options(dsn)
+    if "dbname" not in known and effective.get("dbname") == effective.get("user"):
+        effective.pop("dbname", None)  # libpq's default, and no setting
     _check_names(effective)
     defaults = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "openphone-sync", "client_encoding": "UTF8"}
     options: dict[str, Any] = {key: value for key, value in {**defaults, **_KEEPALIVE}.items() if key not in known}
@@ -59,7 +61,7 @@ def _check_names(options: Mapping[str, str]) -> None:
     database = options.get("dbname", "")
     if any(re.search(r"[^\w.:%\-]", host) for host in hosts) or re.search(r"[@/\\\x00-\x1f]", database):
         raise ConfigurationError(
-            "DATABASE_URL names a host or a database that cannot exist; write the password percent-encoded "
+            "DATABASE_URL names a host or a database that cannot exist; write its password percent-encoded "
             "(%40 for @, %2F for /, %3A for :), or copy the connection string again"
         )
 

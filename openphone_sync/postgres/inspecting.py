@@ -11,6 +11,7 @@ from psycopg import sql
 
 from openphone_sync.errors import ConfigurationError
 from openphone_sync.postgres.connecting import connect, plain_errors
+from openphone_sync.postgres.encryption import is_public, read_options
 from openphone_sync.postgres.relations import make_query_source
 
 _LOCAL = ("", "localhost", "127.0.0.1", "::1")
@@ -18,13 +19,18 @@ _LOCAL = ("", "localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True)
 class DatabaseFacts:
-    """What the connection to the database is like. ``is_pooled``: through PgBouncer, Supavisor or the like."""
+    """What the connection to the database is like.
+
+    ``is_local``: it does not leave this machine. ``is_public``: it goes over the internet. ``is_pooled``: through PgBouncer,
+    Supavisor or the like.
+    """
 
     version: str
     user: str
     database: str
     is_encrypted: bool
     is_local: bool
+    is_public: bool
     is_pooled: bool
     port: int
     bypasses_row_security: bool
@@ -63,6 +69,7 @@ def inspect_connection(dsn: str) -> DatabaseFacts:
             database=info.dbname,
             is_encrypted=bool(connection.pgconn.ssl_in_use),
             is_local=info.host.startswith(("/", "@")) or info.host in _LOCAL,
+            is_public=is_public(read_options(dsn)),
             is_pooled=info.backend_pid != pid,  # a pooler hands out process ids of its own
             port=info.port,
             bypasses_row_security=bypasses,

@@ -35,7 +35,8 @@ class SyncOptions:
 class Parts:
     """What a run works on; `wiring` puts the real things in.
 
-    ``key_mark`` recognises the API key without being it. ``signal_number`` is 0 until a signal asks the run to end.
+    ``key_mark`` recognises the API key without being it. ``hide_secrets`` takes the secrets of the settings out of a text.
+    ``signal_number`` is 0 until a signal asks the run to end.
     ``warnings`` collects what adapters have to say.
     """
 
@@ -46,6 +47,7 @@ class Parts:
     clock: Clock
     progress: Progress
     key_mark: str
+    hide_secrets: Callable[[str], str]
     signal_number: Callable[[], int] = lambda: 0
     warnings: list[str] = field(default_factory=list)
 

@@ -7,7 +7,7 @@ durations in seconds; keys are added, never renamed (``schemaVersion``).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,6 +102,15 @@ def make_report(
     if message:
         document["message"] = message
     return document
+
+
+def hide_secrets(document: dict[str, Any], hide: Callable[[str], str]) -> None:
+    """Apply ``hide`` to every text of a run report; the state, the run file, stdout and alerts repeat these texts."""
+    document["warnings"] = [hide(text) for text in document["warnings"]]
+    entries = (document, *document["skipped"], *document["held"], *document["errors"])
+    for entry in entries:
+        for key in {"message", "reason"} & entry.keys():
+            entry[key] = hide(entry[key])
 
 
 def save_report(state_dir: Path, document: Mapping[str, Any]) -> Path:

@@ -31,6 +31,7 @@ from openphone_sync.run.report import (
     RunFrame,
     RunReport,
     check_counts,
+    hide_secrets,
     make_dry_run,
     make_report,
     save_report,
@@ -216,6 +217,7 @@ def _report(plan: Plan, applied: Applied, parts: Parts, frame: RunFrame, status:
         message=str(applied.stopped_by) if applied.stopped_by else "",
     )
     check_counts(plan, document)
+    hide_secrets(document, parts.hide_secrets)
     return document
 
 

@@ -18,7 +18,7 @@ from openphone_sync.errors import UnreachableError
 from openphone_sync.postgres import connect
 from openphone_sync.postgres.encryption import choose_protection, is_public, read_options
 from openphone_sync.sandbox import EmbeddedPostgres
-from tests.office import JAMES, Office
+from tests.office import Office
 
 PASSWORD = "pl4nted-p4ssword"
 PUBLIC = "host=db.example.com hostaddr=127.0.0.1 connect_timeout=5"
@@ -241,12 +241,39 @@ def test_a_private_server_is_asked_as_before(listen: Listen) -> None:
     assert PASSWORD.encode() in listener.heard
 
 
-def test_a_public_server_with_tls_is_synchronised(office: Office, listen: Listen) -> None:
-    office.make_clients(JAMES)
+@pytest.fixture(scope="module")
+def tcp_postgres() -> Iterator[str]:
+    """User, password, port and database of a server without TLS; no host."""
     with EmbeddedPostgres(listen_port=0) as server:
         parts = psycopg.conninfo.conninfo_to_dict(server.dsn(tcp=True))
-        listener = listen(tls=True, onward=str(parts["port"]))
-        dsn = f"{PUBLIC} port={listener.port} user={parts['user']} password={parts['password']} dbname=postgres"
-        with connect(dsn) as connection:
-            assert connection.pgconn.ssl_in_use
-        assert "encrypted" in office.run("test-connection", DATABASE_URL=dsn).out
+        names = ("user", "password", "port", "dbname")
+        yield " ".join(f"{name}={parts[name]}" for name in names if name in parts)
+
+
+def tls_check(office: Office, dsn: str) -> dict[str, object]:
+    checks = office.run("test-connection", "--json", DATABASE_URL=dsn).json["checks"]
+    [found] = [check for check in checks if check["name"] == "tls"]
+    return {"ok": found["ok"], "remark": found["detail"].startswith("the connection is not encrypted")}
+
+
+@pytest.mark.parametrize(
+    ("host", "check"),
+    [
+        ("host=127.0.0.1", {"ok": True, "remark": False}),
+        ("host=db hostaddr=127.0.0.1", {"ok": True, "remark": True}),
+        ("host=db.example.com hostaddr=127.0.0.1 sslmode=prefer", {"ok": False, "remark": True}),
+    ],
+)
+def test_the_doctor_says_where_a_connection_is_not_encrypted(
+    office: Office, tcp_postgres: str, host: str, check: dict[str, object]
+) -> None:
+    assert tls_check(office, f"{host} {tcp_postgres}") == check
+
+
+def test_a_public_server_with_tls_is_reached(office: Office, tcp_postgres: str, listen: Listen) -> None:
+    port = psycopg.conninfo.conninfo_to_dict(tcp_postgres)["port"]
+    listener = listen(tls=True, onward=str(port))
+    dsn = f"{tcp_postgres} {PUBLIC} port={listener.port}"
+    with connect(dsn) as connection:
+        assert connection.pgconn.ssl_in_use
+    assert tls_check(office, dsn) == {"ok": True, "remark": False}

@@ -10,6 +10,7 @@ import pytest
 
 from openphone_sync.sandbox import Fault, FaultKind
 from tests.office import JAMES, Office
+from tests.receiver import Receiver
 
 KEY = "pl4ntedkeyABCDEFGHIJ0123456789xyz"
 PASSWORD = "pl4nted-passw0rd"
@@ -103,6 +104,35 @@ def test_what_stops_a_run_is_told_without_secrets(office: Office, settings: dict
     everything = b"".join([ran.out.encode(), ran.err.encode(), *files.values()])
     for secret in (KEY, PASSWORD, *PEOPLE):
         assert secret.encode() not in everything, secret
+
+
+QUOTED = "pl4nted_passw0rd"
+
+
+@pytest.mark.parametrize("command", ["sync", "dry-run", "test-connection"])
+def test_what_the_database_quotes_of_a_password_is_told_and_kept_nowhere(office: Office, command: str) -> None:
+    settings = {"DATABASE_URL": f"{office.dsn}&password={QUOTED}", "OPENPHONE_CLIENT_QUERY": f"SELECT {QUOTED} AS id"}
+    with Receiver() as receiver:
+        settings["OPENPHONE_HEALTHCHECK_URL"] = f"http://{receiver.host}/ping"
+        told = [office.run(command, *options, **settings) for options in ([], ["--json"])]
+        received = "".join(got.path + got.body for got in receiver.take())
+    assert all("column" in ran.out + ran.err for ran in told)
+    everything = {**written(office.folder), "told": repr(told).encode(), "received": received.encode()}
+    assert [name for name, data in everything.items() if QUOTED.encode() in data] == []
+
+
+@pytest.mark.parametrize("placeholder", ["[YOUR-PASSWORD]", "[your-password]", "%5BYOUR-PASSWORD%5D"])
+def test_a_placeholder_in_the_place_of_the_password_is_named(office: Office, placeholder: str) -> None:
+    ran = office.run("sync", DATABASE_URL=f"postgresql://postgres:{placeholder}@127.0.0.1:1/postgres")
+    assert ran.code == 2
+    assert ran.err.startswith("openphone-sync: DATABASE_URL still holds the placeholder [YOUR-PASSWORD]; put ")
+
+
+def test_an_at_sign_of_a_user_or_a_list_of_hosts_is_no_piece_of_a_password(office: Office) -> None:
+    for dsn in ("host=127.0.0.1,127.0.0.2 port=1,1 user=me@server", "postgresql://me%40server:x@127.0.0.1:1"):
+        ran = office.run("sync", DATABASE_URL=dsn)
+        assert ran.code == 3, ran.err
+        assert "database by default (connection refused)" in ran.err
 
 
 @pytest.mark.parametrize("command", ["sync", "dry-run", "test-connection", "export-conversations"])

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from openphone_sync.config import Settings
 from openphone_sync.ops.logging import (
     CONTACTS,
     LOG_FILE,
     MAX_BYTES,
     OLD_FILES,
     OPERATOR,
-    Redactor,
-    list_secrets,
     start_logging,
     stop_logging,
 )
+from openphone_sync.ops.redaction import Redactor, list_secrets, make_redactor
 
 DSN = "postgresql://office:p%40ss-word9@db.example.com:5432/law"
 
@@ -35,8 +35,9 @@ def _take_down() -> Iterator[None]:
 
 @pytest.fixture
 def redactor() -> Redactor:
-    made = Redactor()
-    made.learn_secrets(list_secrets("KEY1234567890", DSN, ["json://hook.example.com/T0KEN"]))
+    made = make_redactor(
+        Settings(Path(), api_key="KEY1234567890", database_url=DSN, alert_urls=("json://hook.example.com/T0KEN",))
+    )
     made.learn_row('{"id":1,"client_name":"Jane O\'Brien-Smith","contact_1":"Zoë Müller","contact_2":null,"phone":"x"}')
     return made
 
@@ -85,6 +86,27 @@ def test_ids_times_and_addresses_of_machines_stay(redactor: Redactor, text: str)
     assert redactor.clean(text) == text
 
 
+@pytest.mark.parametrize(
+    ("url", "pieces"),
+    [
+        ("postgresql://u:p4ss@word/x:2@db.example.com/law", ["p4ss@word/x:2", "p4ss", "word"]),
+        ("postgres://u:12/w0rd#more?it@db:5432/law?sslmode=require", ["12/w0rd#more?it", "w0rd", "more"]),
+        ("postgresql://u:a%2Fb%40cdef@db/law", ["a%2Fb%40cdef", "a/b@cdef"]),
+        (
+            "postgresql:///law?host=db&user=u&password=p%40ss&sslpassword=keyfile",
+            ["p%40ss", "p@ss", "p%40ss", "keyfile"],
+        ),
+        ("host=db password=p&ss=w@rd dbname=law", ["p&ss=w@rd", "ss=w"]),
+        (r"host=db password = 'two words, one \' and \\' dbname=law", ["two words, one ' and \\", "words,"]),
+        (r"password=with\ space host=db", ["with space", "with", "space"]),
+        ("password='never closed host=db", ["never closed host=db"]),
+    ],
+)
+def test_every_spelling_and_piece_of_the_password_is_secret(url: str, pieces: list[str]) -> None:
+    secrets = list_secrets(Settings(Path(), database_url=url))
+    assert [piece for piece in pieces if piece not in secrets] == []
+
+
 def test_lines_for_the_operator_keep_examples_and_lose_secrets(redactor: Redactor) -> None:
     example = "give postgresql://user:password@host/db"
     assert redactor.hide_secrets(example) == example
@@ -92,7 +114,7 @@ def test_lines_for_the_operator_keep_examples_and_lose_secrets(redactor: Redacto
 
 
 LONG_RECORDS = """
-from openphone_sync.ops.logging import Redactor
+from openphone_sync.ops.redaction import Redactor
 redactor = Redactor()
 redactor.learn_row('{"client_name":"Jane Smith"}')
 for piece in ["a", "a.", "1", "1 ", "a@", "a://", "'", "password ", "Zoe "]:
