@@ -105,7 +105,7 @@ def ask_as_we_do(url: str, path: Path, requests: int) -> None:
     """The product's own client: pacing, retries and all."""
     clock = SystemClock()
     spacing = make_spacing(10, 600, 36000)
-    client = _delay(make_client(url, SANDBOX_KEY, 30.0, version="bench"))
+    client = _delay(make_client(url, SANDBOX_KEY, 30.0))
     with closing(Pacer(path, spacing, clock)) as pacer, closing(OpenPhone(client, pacer, RetryRules(), clock)) as api:
         _ask_often(api.read_identity, requests)
 
@@ -141,7 +141,7 @@ def ask_as_the_peer_does(url: str, path: Path | None, requests: int) -> None:
         limiter.try_acquire("key")
         client.get("/phone-numbers")
 
-    with _delay(make_client(url, SANDBOX_KEY, 30.0, version="bench")) as client:
+    with _delay(make_client(url, SANDBOX_KEY, 30.0)) as client:
         _ask_often(ask, requests)
 
 

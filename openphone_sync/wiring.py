@@ -221,7 +221,6 @@ def open_history(settings: Settings) -> History:
 
 def probe_api(settings: Settings, clock: Clock) -> ApiFacts:
     """A look at the workspace, paced like everything else; tried twice where the API does not answer."""
-    from importlib.metadata import version  # noqa: PLC0415
     from tempfile import TemporaryDirectory  # noqa: PLC0415
 
     from openphone_sync.openphone.api import make_client  # noqa: PLC0415
@@ -237,11 +236,7 @@ def probe_api(settings: Settings, clock: Clock) -> ApiFacts:
         except (ConfigurationError, OSError):  # the state folder has a check of its own
             pacer = Pacer(Path(folder) / PACING_FILE, 0.2, clock)
         stack.callback(pacer.close)
-        client = stack.enter_context(
-            make_client(
-                settings.base_url, settings.api_key, settings.timeout_ms / 1000, version=version("openphone-sync")
-            )
-        )
+        client = stack.enter_context(make_client(settings.base_url, settings.api_key, settings.timeout_ms / 1000))
         rules = RetryRules(min(1, settings.retry_attempts), settings.retry_delay_ms / 1000)
         caller = Caller(client, pacer, rules, clock, stopping=lambda: False, warn=lambda _: None)
         return probe_workspace(client, caller, clock)
@@ -286,13 +281,9 @@ def _make_pacer(settings: Settings, clock: Clock) -> Pacer:
 def _make_workspace(
     settings: Settings, pacer: Pacer, clock: Clock, stopping: Callable[[], bool], warnings: list[str]
 ) -> OpenPhone:
-    from importlib.metadata import version  # noqa: PLC0415
-
     from openphone_sync.openphone.api import OpenPhone, make_client  # noqa: PLC0415  # httpx: 70 ms
     from openphone_sync.openphone.retry import RetryRules  # noqa: PLC0415
 
-    client = make_client(
-        settings.base_url, settings.api_key, settings.timeout_ms / 1000, version=version("openphone-sync")
-    )
+    client = make_client(settings.base_url, settings.api_key, settings.timeout_ms / 1000)
     rules = RetryRules(settings.retry_attempts, settings.retry_delay_ms / 1000)
     return OpenPhone(client, pacer, rules, clock, stopping=stopping, warn=warnings.append)

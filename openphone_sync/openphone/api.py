@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import httpx
-
 from openphone_sync.errors import AnswerLostError, ContactGoneError, UnreachableError
 from openphone_sync.model import ContactDraft, FieldDefinition, RemoteContact
 from openphone_sync.openphone.pacing import Pacer
@@ -18,6 +16,7 @@ from openphone_sync.openphone.wire import (
     parse_contact,
     parse_definition,
 )
+from openphone_sync.ops.http import HttpClient, make_http_client
 from openphone_sync.ports import Clock
 
 PAGE_SIZE = 50  # vendor document; 51 is answered 400
@@ -25,19 +24,11 @@ IDS_PER_REQUEST = 20  # seen live: 21 repeated values become an object in the se
 LIST_AGE_S = 3600.0
 """What a list shows is dated so far back, older than any copy that is written over unread: lists lag behind by 2 to 3 s
 (seen live), and what staff typed in these seconds would be lost."""
-CONNECTIONS = 10
-CONNECT_TIMEOUT_S = 10.0
 
 
-def make_client(base_url: str, api_key: str, timeout_s: float, *, version: str) -> httpx.Client:
+def make_client(base_url: str, api_key: str, timeout_s: float) -> HttpClient:
     """An HTTP client for ``base_url`` (without ``/v1``). The key is sent as it is: Bearer before it is answered 401."""
-    return httpx.Client(
-        base_url=f"{base_url}/v1",
-        headers={"Authorization": api_key, "User-Agent": f"openphone-sync/{version}"},
-        timeout=httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s), pool=None),
-        limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
-        follow_redirects=False,
-    )
+    return make_http_client(timeout_s, base_url=f"{base_url}/v1", headers={"Authorization": api_key})
 
 
 class OpenPhone:
@@ -45,7 +36,7 @@ class OpenPhone:
 
     def __init__(
         self,
-        client: httpx.Client,
+        client: HttpClient,
         pacer: Pacer,
         rules: RetryRules,
         clock: Clock,

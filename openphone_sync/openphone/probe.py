@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-import httpx
-
 from openphone_sync.model import FieldDefinition
 from openphone_sync.openphone.retry import Caller
 from openphone_sync.openphone.wire import parse_definition
+from openphone_sync.ops.http import HttpClient, HttpResponse
 from openphone_sync.ports import Clock
 
 
@@ -26,7 +25,7 @@ class ApiFacts:
     skew_s: float | None = None
 
 
-def probe_workspace(client: httpx.Client, caller: Caller, clock: Clock) -> ApiFacts:
+def probe_workspace(client: HttpClient, caller: Caller, clock: Clock) -> ApiFacts:
     """Ask for numbers and custom fields. Raises `UnreachableError` and `RefusedError`."""
     skews: list[float] = []
     client.event_hooks["response"].append(lambda response: skews.extend(_read_skew(response, clock)))
@@ -39,7 +38,7 @@ def probe_workspace(client: httpx.Client, caller: Caller, clock: Clock) -> ApiFa
     )
 
 
-def _read_skew(response: httpx.Response, clock: Clock) -> list[float]:
+def _read_skew(response: HttpResponse, clock: Clock) -> list[float]:
     """Seconds that our clock is ahead of the ``Date`` header, which has whole seconds only."""
     try:
         moment = parsedate_to_datetime(response.headers.get("date", ""))

@@ -16,9 +16,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any
-
-import httpx
 
 from openphone_sync.errors import (
     AnswerLostError,
@@ -31,6 +30,7 @@ from openphone_sync.errors import (
     UnreachableError,
 )
 from openphone_sync.openphone.pacing import Pacer
+from openphone_sync.ops.http import NOT_CONNECTED, HttpClient, HttpError, HttpResponse, describe_http_error
 from openphone_sync.ports import Clock
 
 FAILURES_IN_A_ROW = 10
@@ -68,7 +68,7 @@ class Caller:
 
     def __init__(
         self,
-        client: httpx.Client,
+        client: HttpClient,
         pacer: Pacer,
         rules: RetryRules,
         clock: Clock,
@@ -151,20 +151,20 @@ class Caller:
         self._count(method)
         try:
             response = self._client.request(method, path, params=list(params), json=body)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise _UnsentError(_reason(error)) from None
-        except httpx.HTTPError as error:
-            raise AnswerLostError(f"no answer from the API ({_reason(error)})", code="no answer") from None
+        except NOT_CONNECTED as error:
+            raise _UnsentError(describe_http_error(error)) from None
+        except HttpError as error:
+            raise AnswerLostError(f"no answer from the API ({describe_http_error(error)})", code="no answer") from None
         self._read_policy(response)
         return self._read_answer(response)
 
-    def _read_answer(self, response: httpx.Response) -> dict[str, Any]:
+    def _read_answer(self, response: HttpResponse) -> dict[str, Any]:
         status = response.status_code
-        if status == httpx.codes.TOO_MANY_REQUESTS:
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
             self._count("rateLimited")
             self._slow_down(_retry_after(response, self._clock.now()))
             raise _BusyError
-        if status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise AnswerLostError(f"the API answered {status}", status=status, code=_code(response))
         if response.is_success:
             answer = _parse_success(response)
@@ -197,7 +197,7 @@ class Caller:
             )
         return error
 
-    def _read_policy(self, response: httpx.Response) -> None:
+    def _read_policy(self, response: HttpResponse) -> None:
         found = _POLICY.search(response.headers.get("ratelimit-policy", ""))
         if found and int(found[1]) > 0 and int(found[2]) > 0:
             self._pacer.obey_policy(int(found[1]) / int(found[2]))
@@ -207,8 +207,8 @@ class Caller:
             self._counts[name] += 1
 
 
-def _parse_success(response: httpx.Response) -> dict[str, Any]:
-    if response.status_code == httpx.codes.NO_CONTENT:
+def _parse_success(response: HttpResponse) -> dict[str, Any]:
+    if response.status_code == HTTPStatus.NO_CONTENT:
         return {}
     answer = _parse_json(response)
     if not isinstance(answer, dict):
@@ -220,7 +220,7 @@ def _parse_success(response: httpx.Response) -> dict[str, Any]:
     return answer
 
 
-def _parse_json(response: httpx.Response) -> Any:
+def _parse_json(response: HttpResponse) -> Any:
     """What the body holds, None where it is no JSON. Halves of characters become U+FFFD, like bytes that are no text."""
     try:
         answer = response.json()
@@ -230,21 +230,21 @@ def _parse_json(response: httpx.Response) -> Any:
     return json.loads(text) if halves else answer
 
 
-def _refusal(response: httpx.Response) -> ContactError | UnreachableError:
+def _refusal(response: HttpResponse) -> ContactError | UnreachableError:
     status = response.status_code
     message, code = describe_error(response)
-    if status == httpx.codes.UNAUTHORIZED:
+    if status == HTTPStatus.UNAUTHORIZED:
         return RefusedError(
             "OpenPhone refused the API key (401); check OPENPHONE_API_KEY (sent as it is, without Bearer), "
             "and give a key made just now another minute"
         )
-    if status == httpx.codes.PAYMENT_REQUIRED:
+    if status == HTTPStatus.PAYMENT_REQUIRED:
         return RefusedError("OpenPhone refused (402, payment required); check the workspace's plan and credit")
     kinds: dict[int, type[ContactError]] = {403: ContactOwnedError, 404: ContactGoneError, 409: ContactConflictError}
     return kinds.get(status, ContactError)(message, status=status, code=code)
 
 
-def describe_error(response: httpx.Response) -> tuple[str, str]:
+def describe_error(response: HttpResponse) -> tuple[str, str]:
     """Message and code of an error answer in any of its shapes: nested (gateway), flat (handlers), HTML.
 
     Texts that could echo a person's data (``errors[].value``) stay out: only titles and paths are passed on.
@@ -260,23 +260,18 @@ def describe_error(response: httpx.Response) -> tuple[str, str]:
     return message, str(payload.get("code") or payload.get("key") or "")
 
 
-def _error_payload(response: httpx.Response) -> Mapping[str, Any]:
+def _error_payload(response: HttpResponse) -> Mapping[str, Any]:
     data = _parse_json(response)
     if isinstance(data, dict) and isinstance(data.get("error"), dict):
         return dict(data["error"])
     return data if isinstance(data, dict) else {}
 
 
-def _code(response: httpx.Response) -> str:
+def _code(response: HttpResponse) -> str:
     return describe_error(response)[1]
 
 
-def _reason(error: httpx.HTTPError) -> str:
-    """What went wrong in words, without the address (it could hold a token)."""
-    return re.sub(r"(?<!^)(?=[A-Z])", " ", type(error).__name__).lower().removesuffix(" error")
-
-
-def _retry_after(response: httpx.Response, now: float) -> float | None:
+def _retry_after(response: HttpResponse, now: float) -> float | None:
     """Seconds of a Retry-After in either form; None where there is none or it says nothing. ``now`` is since the epoch."""
     text = response.headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):

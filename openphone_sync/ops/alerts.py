@@ -178,16 +178,16 @@ def _ping_address(url: str, what: str) -> str:
 
 
 def _send_ping(address: str, body: str, attempts: int) -> None:
-    import httpx  # noqa: PLC0415  # 70 ms that runs without pings save
+    from openphone_sync.ops.http import HttpError, make_http_client  # noqa: PLC0415  # 70 ms that runs without pings save
 
-    with httpx.Client(timeout=PING_TIMEOUT_S, follow_redirects=True) as client:
+    with make_http_client(PING_TIMEOUT_S, follow_redirects=True) as client:
         for attempt in range(attempts):
             try:
                 response = client.post(address, content=body.encode())
                 if response.status_code in _NOT_ALLOWED:  # a monitor that knows GET alone
                     response = client.get(address)
                 response.raise_for_status()
-            except httpx.HTTPError:
+            except HttpError:
                 if attempt + 1 == attempts:
                     raise
             else:

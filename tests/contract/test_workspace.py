@@ -40,7 +40,7 @@ class World:
 @pytest.fixture
 def world(sandbox: SandboxServer, tmp_path: Path) -> Iterator[World]:
     clock = SystemClock()
-    client = make_client(sandbox.base_url, sandbox.options.key, 5.0, version="test")
+    client = make_client(sandbox.base_url, sandbox.options.key, 5.0)
     watch(client)
     with (
         closing(Pacer(tmp_path / "pacing.db", 1 / FAST, clock)) as pacer,

@@ -46,7 +46,7 @@ class Phone:
         self.stopped = False
         self.pacer = Pacer(folder / "pacing.db", 0.001, self.clock)
         self.api = OpenPhone(
-            make_client(URL, "key", 1.0, version="1"),
+            make_client(URL, "key", 1.0),
             self.pacer,
             rules or RetryRules(RETRIES, 0.0),
             self.clock,
