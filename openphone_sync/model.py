@@ -156,7 +156,8 @@ class Item:
 class ContactValues:
     """The part of a contact that is ours: what the mapping makes, and, as *base*, what was last written or left.
 
-    ``custom_fields`` are (key, value) pairs ordered by key; a None value means "the source has nothing here".
+    ``custom_fields`` are (key, value) pairs ordered by key; a None value means "the source has nothing here", as an empty
+    text does elsewhere. ``source_url`` links back to the record (at most 200 characters).
     """
 
     first_name: str
@@ -165,6 +166,7 @@ class ContactValues:
     phones: tuple[Item, ...] = ()
     emails: tuple[Item, ...] = ()
     custom_fields: tuple[tuple[str, FieldValue | None], ...] = ()
+    source_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +266,7 @@ class RemoteContact:
     emails: tuple[RemoteItem, ...] = ()
     custom_fields: tuple[RemoteField, ...] = ()
     other_fields: Mapping[str, Json] = field(default_factory=dict)
+    source_url: str | None = None
     read_at_s: float = field(default=0.0, compare=False)
 
     @property
@@ -276,8 +279,8 @@ class RemoteContact:
 class ContactDraft:
     """The whole contact to send: PATCH replaces arrays, so what others put there is in here too.
 
-    ``external_id`` and ``source`` are None where they are not to be touched; ``unset_external_id`` takes the external
-    id away.
+    ``external_id``, ``source`` and ``source_url`` are None where they are not to be touched. ``unset_external_id`` takes
+    the external id away, an empty ``source_url`` the link to the record.
     """
 
     first_name: str | None
@@ -290,6 +293,7 @@ class ContactDraft:
     other_fields: Mapping[str, Json] = field(default_factory=dict)
     external_id: str | None = None
     source: str | None = None
+    source_url: str | None = None
     unset_external_id: bool = False
 
     @property

@@ -40,6 +40,7 @@ def parse_contact(
         emails=tuple(_parse_item(item) for item in _mappings(defaults.get("emails"))),
         custom_fields=tuple(_parse_field(one, find_key) for one in _mappings(data.get("customFields"))),
         other_fields={key: value for key, value in defaults.items() if key not in _KNOWN_DEFAULTS},
+        source_url=_text(data.get("sourceUrl")),
         read_at_s=read_at_s,
     )
 
@@ -65,6 +66,8 @@ def make_create_body(draft: ContactDraft) -> dict[str, Json]:
         body["externalId"] = draft.external_id
     if draft.source is not None:
         body["source"] = draft.source
+    if draft.source_url:
+        body["sourceUrl"] = draft.source_url
     return body
 
 
@@ -78,6 +81,8 @@ def make_update_body(draft: ContactDraft) -> dict[str, Json]:
         body["externalId"] = draft.external_id
     if draft.source is not None:
         body["source"] = draft.source
+    if draft.source_url is not None:
+        body["sourceUrl"] = draft.source_url or None  # only null takes it away: an empty text is not a URI
     return body
 
 

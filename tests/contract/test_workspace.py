@@ -84,6 +84,18 @@ def test_what_is_created_comes_back_and_is_found_everywhere(workspace: Workspace
     assert list(workspace.read_contacts()) == [made]
 
 
+def test_the_link_to_the_record_is_set_left_alone_changed_and_taken_away(workspace: Workspace) -> None:
+    record = "https://office.example/clients/1"
+    draft = replace(make_draft(workspace), source_url=record)
+    made = workspace.create_contact(draft)
+    assert made.source_url == record
+    untouched = workspace.update_contact(made.contact_id, replace(draft, role="VIP", source_url=None))
+    assert (untouched.role, untouched.source_url) == ("VIP", record)
+    moved = workspace.update_contact(made.contact_id, replace(draft, source_url=f"{record}1"))
+    assert moved.source_url == f"{record}1"
+    assert workspace.update_contact(made.contact_id, replace(draft, source_url="")).source_url is None
+
+
 def test_items_get_ids_and_phones_come_back_in_e164(workspace: Workspace) -> None:
     draft = replace(make_draft(workspace), phones=(RemoteItem("Main Phone", "(213) 555-0134"),))
     [phone] = workspace.create_contact(draft).phones
