@@ -31,6 +31,7 @@ def sandbox_command(
     rate_limit: Annotated[int, typer.Option(min=1, help="Requests it takes in any one second.", metavar="N")] = 10,
     lag: Annotated[float, typer.Option(min=0, help="Seconds before a write shows in lists.", metavar="S")] = 2.0,
     contacts: Annotated[int, typer.Option(min=0, help="Contacts of staff and integrations to begin with.")] = 0,
+    conversations: Annotated[int, typer.Option(min=0, help="Conversations, with texts, calls and recordings.")] = 0,
     seed: Annotated[int, typer.Option(help="The same seed is the same workspace.")] = 1,
     file: Annotated[Path | None, typer.Option(help="Keep the contents in this file.", metavar="PATH")] = None,
     variant: Annotated[
@@ -64,6 +65,7 @@ def sandbox_command(
             rate_limit=rate_limit,
             lag_s=lag,
             contacts=contacts,
+            conversations=conversations,
             seed=seed,
             file=file,
             variants=make_variants(dict(_pair(text) for text in variant or [])),

@@ -17,18 +17,13 @@ DOCS = "https://quo.com/docs"
 BODILESS = (204, 304)  # HTTP gives these no body: a client would take it for the next answer
 RETRY_AFTER_S = 2
 RETRY_AFTER_HUGE_S = 999_999
-STATUS_CODES = {
-    401: "0800401",
-    402: "0201402",
-    403: "0801403",
-    404: "0800404",
-    429: "0800429",
-    500: "0801500",
-}
-STATUS_TITLES = {
-    403: "Not Phone Number User",
-    500: "Unknown",
-}  # the vendor document's titles where they are not HTTP's
+CONTACTS = "08"  # error codes begin with the family of their route
+STATUS_CODES = {402: "01402", 500: "01500"}
+USER_CODES = {CONTACTS: "01403", "10": "01403", "01": "01403", "02": "02403"}
+"""Codes of 403 in families whose 403 is about the user of a phone number."""
+USER_TITLE = "Not Phone Number User"
+DESCRIBED = (USER_TITLE, "Too Many Participants", "Invalid Custom Field Item")
+"""Titles that the vendor document repeats as `description`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +57,7 @@ def make_refusal(refusal: RefusedError, trace: str) -> Answer:
         "title": refusal.title,
         "trace": trace,
     }
-    if refusal.code.startswith("0801"):
+    if refusal.title in DESCRIBED:
         body["description"] = refusal.title
     if refusal.issues:
         body["errors"] = [
@@ -101,7 +96,7 @@ def make_proxy_page(status: int) -> Answer:
     return Answer(status, page.encode(), HTML_TYPE)
 
 
-def make_status(status: int, style: Style, trace: str) -> Answer:
+def make_status(status: int, style: Style, trace: str, family: str = CONTACTS) -> Answer:
     """Return an error answer that no rule asked for. "auto": 401 nested, 502 to 504 HTML, all others flat."""
     if style == "empty" or status in BODILESS:
         return Answer(status, b"", None)
@@ -110,8 +105,10 @@ def make_status(status: int, style: Style, trace: str) -> Answer:
     phrase = make_phrase(status)
     if style == "nested" or (style == "auto" and status == 401):
         return make_nested(status, phrase, trace)
-    code = STATUS_CODES.get(status, f"0800{status}")
-    return make_refusal(RefusedError(status, code, STATUS_TITLES.get(status, phrase), phrase), trace)
+    code, title = STATUS_CODES.get(status, f"00{status}"), {500: "Unknown"}.get(status, phrase)
+    if status == 403 and family in USER_CODES:
+        code, title = USER_CODES[family], USER_TITLE
+    return make_refusal(RefusedError(status, family + code, title, phrase), trace)
 
 
 def make_retry_after(kind: str, now: float) -> tuple[tuple[str, str], ...]:
@@ -124,7 +121,7 @@ def make_retry_after(kind: str, now: float) -> tuple[tuple[str, str], ...]:
     return () if kind == "none" else (("Retry-After", texts.get(kind, kind)),)
 
 
-def make_fault_status(fault: Fault, trace: str, now: float) -> Answer:
+def make_fault_status(fault: Fault, trace: str, now: float, family: str = CONTACTS) -> Answer:
     """Return the answer of a STATUS fault."""
-    answer = make_status(fault.status, fault.style, trace)
+    answer = make_status(fault.status, fault.style, trace, family)
     return Answer(answer.status, answer.body, answer.content_type, make_retry_after(fault.retry_after or "none", now))

@@ -4,8 +4,6 @@ The order of the checks is the live one as far as it is known: route (Express' 4
 rate limit, then the handler with its flat envelopes.
 """
 
-import base64
-import binascii
 import json
 import re
 import threading
@@ -19,12 +17,13 @@ from urllib.parse import parse_qsl
 from openphone_sync.sandbox import answers
 from openphone_sync.sandbox.answers import Answer
 from openphone_sync.sandbox.contacts import Page, Workspace, derive_id
+from openphone_sync.sandbox.conversations import FAMILIES, Conversations
 from openphone_sync.sandbox.faults import Fault, FaultKind
 from openphone_sync.sandbox.options import CustomField, SandboxOptions
+from openphone_sync.sandbox.paging import make_token, read_offset, read_page_size
 from openphone_sync.sandbox.rules import Issue, Json, RefusedError, make_bad_request
 
 WINDOW_S = 1.0
-PAGE_SIZE_DEFAULT = 10
 PAGE_SIZE_MAX = 50
 ARRAY_VALUES_MAX = 20  # of one repeated parameter; more of them become an object in the live API's parser
 FILTER_LENGTH = 75
@@ -37,16 +36,28 @@ ROUTES = (
         re.compile("/v1/contacts/([^/]+)/?"),
         {"GET": "get_contact", "PATCH": "patch_contact", "DELETE": "delete_contact"},
     ),
+    (re.compile("/v1/conversations/?"), {"GET": "list_conversations"}),
+    (re.compile("/v1/messages/?"), {"GET": "list_messages"}),
+    (re.compile("/v1/messages/([^/]+)/?"), {"GET": "get_message"}),
+    (re.compile("/v1/calls/?"), {"GET": "list_calls"}),
+    (re.compile("/v1/calls/([^/]+)/?"), {"GET": "get_call"}),
+    (re.compile("/v1/call-recordings/([^/]+)/?"), {"GET": "get_recordings"}),
+    (re.compile("/v1/call-summaries/([^/]+)/?"), {"GET": "get_summary"}),
+    (re.compile("/v1/call-transcripts/([^/]+)/?"), {"GET": "get_transcript"}),
+    (re.compile("/v1/call-voicemails/([^/]+)/?"), {"GET": "get_voicemail"}),
+    (re.compile("/v1/users/?"), {"GET": "list_users"}),
+    (re.compile("/v1/users/([^/]+)/?"), {"GET": "get_user"}),
 )
+SPARSE_TALK = ("assignedTo", "deletedAt", "mutedUntil", "name", "snoozedUntil", "answeredBy", "callRoute", "startTime")
 UNKNOWN_FIELDS: Mapping[str, Any] = {"xRevision": 7, "xLinks": [{"rel": "self", "href": None}]}
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that is known to mean something: the operation, the contact's id, the query, the body as sent."""
+    """A request that is known to mean something: the operation, the id in its path, the query, the body as sent."""
 
     operation: str
-    contact_id: str
+    item_id: str
     query: str
     body: bytes
 
@@ -94,9 +105,10 @@ class Window:
 class Api:
     """Answers requests for one workspace. Thread-safe."""
 
-    def __init__(self, options: SandboxOptions, workspace: Workspace) -> None:
+    def __init__(self, options: SandboxOptions, workspace: Workspace, conversations: Conversations) -> None:
         self._options = options
         self._workspace = workspace
+        self._conversations = conversations
         self._window = Window(max(0, options.rate_limit - options.other_traffic))
         self._started_at = time.monotonic()
         self._trace_lock = threading.Lock()
@@ -122,30 +134,34 @@ class Api:
         except RefusedError as refusal:
             return answers.make_refusal(refusal, self._make_trace())
 
-    def answer_status(self, fault: Fault) -> Answer:
+    def answer_status(self, call: Call, fault: Fault) -> Answer:
         """Return the answer of a STATUS fault."""
-        return answers.make_fault_status(fault, self._make_trace(), time.time())
+        family = FAMILIES.get(call.operation, answers.CONTACTS)
+        return answers.make_fault_status(fault, self._make_trace(), time.time(), family)
 
     def answer_ignored(self, call: Call) -> Answer:
         """Return the answer of a write that is acknowledged and then forgotten."""
         if call.operation == "create_contact":
-            return Api(self._options, self._make_scratch()).answer(call)
+            return Api(self._options, self._make_scratch(), self._conversations).answer(call)
         if call.operation == "delete_contact":
             return Answer(204, b"", None)
         return self.answer(replace(call, operation="get_contact"))
 
     def answer_distorted(self, call: Call, fault: Fault) -> Answer:
         """Carry out a request and distort its JSON as the fault says; answers without `data` stay as they are."""
+        if fault.kind is FaultKind.ARRIVAL:
+            self._conversations.arrive(call.query)
         answer = self.answer(call)
         value = json.loads(answer.body) if answer.status < 300 and answer.body else {}
-        if "data" not in value:
+        if "data" not in value or fault.kind is FaultKind.ARRIVAL:
             return answer
-        is_list = call.operation == "list_contacts"
-        changed = self._distort_list(fault.kind, value, call) if is_list else value
+        changed = self._distort_list(fault.kind, value, call) if "totalItems" in value else value
         if fault.kind is FaultKind.EXTRA_FIELDS:
             changed = _add_unknown_fields(value)
         if fault.kind is FaultKind.SPARSE_FIELDS and "contact" in call.operation:
             changed = {**value, "data": _thin_out(value["data"], self._workspace.fields)}
+        if fault.kind is FaultKind.SPARSE_FIELDS and call.operation in FAMILIES:
+            changed = {**value, "data": _thin_out_talk(value["data"])}
         return answers.make_json(answer.status, changed)
 
     def _is_warming_up(self) -> bool:
@@ -168,6 +184,8 @@ class Api:
         return replace(answer, headers=answers.make_retry_after(variants.retry_after, time.time()))
 
     def _carry_out(self, call: Call) -> Answer:
+        if call.operation in FAMILIES:
+            return answers.make_json(200, self._conversations.answer(call.operation, call.item_id, call.query))
         operations = {
             "list_phone_numbers": self._list_phone_numbers,
             "list_custom_fields": self._list_custom_fields,
@@ -189,19 +207,19 @@ class Api:
         return answers.make_json(201, {"data": self._workspace.create(parse_body(call.body))})
 
     def _get_contact(self, call: Call) -> Answer:
-        return answers.make_json(200, {"data": self._workspace.get(call.contact_id)})
+        return answers.make_json(200, {"data": self._workspace.get(call.item_id)})
 
     def _patch_contact(self, call: Call) -> Answer:
-        return answers.make_json(200, {"data": self._workspace.patch(call.contact_id, parse_body(call.body))})
+        return answers.make_json(200, {"data": self._workspace.patch(call.item_id, parse_body(call.body))})
 
     def _delete_contact(self, call: Call) -> Answer:
-        self._workspace.delete(call.contact_id)
+        self._workspace.delete(call.item_id)
         return Answer(204, b"", None)
 
     def _list_contacts(self, call: Call) -> Answer:
         """Return a page. Parameters that the API does not know are ignored without a word (seen live)."""
         given = parse_qsl(call.query, keep_blank_values=True)
-        offset, limit = _read_offset(given), _read_page_size(given)
+        offset, limit = read_offset(given), read_page_size(given, PAGE_SIZE_MAX)
         filters = {name: self._read_filter(name, given) for name in ("externalIds", "sources")}
         page = self._workspace.list_page(offset, limit, filters["externalIds"], filters["sources"])
         body = {"data": page.contacts, "totalItems": self._workspace.count_items(page)}
@@ -245,7 +263,7 @@ class Api:
             FaultKind.EMPTY_TOKEN: {"nextPageToken": ""} if is_last else {},
             FaultKind.EMPTY_PAGE: {
                 "data": [],
-                "nextPageToken": make_token(_read_offset(list(given.items())), "again"),
+                "nextPageToken": make_token(read_offset(list(given.items())), "again"),
             },
             FaultKind.ITEM_TWICE: {"data": first + value["data"]},
             FaultKind.ITEM_MISSING: {"data": value["data"][1:]},
@@ -269,37 +287,6 @@ def parse_body(body: bytes) -> Any:
     except ValueError as error:
         raise make_bad_request(Issue("", "Request body is not valid JSON", None, "object")) from error
     return value
-
-
-def make_token(offset: int, salt: str = "") -> str:
-    """Return a page token: opaque to callers, an offset underneath. `salt` makes another token for the same page."""
-    return base64.urlsafe_b64encode(f"offset:{offset}:{salt}".encode()).decode()
-
-
-def _read_offset(given: list[tuple[str, str]]) -> int:
-    token = next((value for key, value in given if key == "pageToken"), "")
-    if not token:
-        return 0
-    try:
-        word, offset, _ = base64.urlsafe_b64decode(token).decode().split(":")
-        if word == "offset":
-            return int(offset)
-    except (binascii.Error, ValueError):
-        pass
-    raise make_bad_request(Issue("/pageToken", "Invalid page token", token))
-
-
-def _read_page_size(given: list[tuple[str, str]]) -> int:
-    """Return `maxResults`: 10 when absent (seen live, the vendor document calls it required), 1 to 50 otherwise."""
-    text = next((value for key, value in given if key == "maxResults"), str(PAGE_SIZE_DEFAULT))
-    if not re.fullmatch("-?[0-9]{1,9}", text):
-        raise make_bad_request(Issue("/maxResults", "Expected integer", text, "integer"))
-    if int(text) < 1:
-        raise make_bad_request(Issue("/maxResults", "Expected integer to be greater or equal to 1", text, "integer"))
-    if int(text) > PAGE_SIZE_MAX:
-        message = f"Expected integer to be less or equal to {PAGE_SIZE_MAX}"
-        raise make_bad_request(Issue("/maxResults", message, text, "integer"))
-    return int(text)
 
 
 def _check_filter_value(path: str, value: str) -> None:
@@ -333,6 +320,14 @@ def _thin_out(data: Any, definitions: list[CustomField]) -> Any:
     custom = [_leave_out(each, "id", "key") for each in data["customFields"]]
     blank = [{"name": each.name, "type": each.type, "value": None} for each in definitions if each.key not in given]
     return {**data, "sourceUrl": None, "defaultFields": {**defaults, **items}, "customFields": custom + blank}
+
+
+def _thin_out_talk(data: Any) -> Any:
+    """Leave out what live messages lack at times (`userId`, `media`), set to null what conversations and calls may."""
+    if isinstance(data, list):
+        return [_thin_out_talk(each) for each in data]
+    blank = {name: None for name in SPARSE_TALK if name in data}
+    return {**_leave_out(data, "userId", "media"), **blank} if "text" in data else {**data, **blank}
 
 
 def _leave_out(item: Json, *names: str) -> Json:

@@ -10,6 +10,10 @@ Bodies and answers are JSON. What is wrong with a request comes back as 400 or 4
     GET    /_sandbox/custom-fields   {"data": [{"key", "name", "type", "options"}]}
     POST   /_sandbox/custom-fields   {"name", "type", "options"} defines one; {"key", "name"} renames one;
                                      {"key", "deleted": true} deletes one
+    POST   /_sandbox/conversations   {"participants": ["+1…"]} begins one; answers {"id"}
+    POST   /_sandbox/messages        {"conversationId", "text", "media": [file name], …} comes in, or goes out with
+                                     "is_incoming": false
+    POST   /_sandbox/calls           {"conversationId", "outcome": "answered|called|voicemail|missed|unanswered"}
     GET    /_sandbox/requests        {"data": [{"receivedAt", "method", "path", "status", "body", "fault"}]}
     DELETE /_sandbox/requests        forget them
     POST   /_sandbox/faults          one fault (`faults.make_fault`), or a list of them
@@ -23,6 +27,7 @@ from typing import Any, Protocol
 from openphone_sync.sandbox.answers import Answer, make_json
 from openphone_sync.sandbox.api import parse_body
 from openphone_sync.sandbox.contacts import Workspace
+from openphone_sync.sandbox.conversations import Conversations
 from openphone_sync.sandbox.errors import SandboxError
 from openphone_sync.sandbox.faults import Faults, make_fault
 from openphone_sync.sandbox.rules import Json, RefusedError
@@ -47,6 +52,7 @@ class Controlled(Protocol):
     """What these routes need of a server."""
 
     workspace: Workspace
+    conversations: Conversations
     faults: Faults
 
     @property
@@ -112,6 +118,20 @@ def _change_field(sandbox: Controlled, order: Order) -> Answer:
     return DONE
 
 
+def _start_conversation(sandbox: Controlled, order: Order) -> Answer:
+    return make_json(201, {"data": {"id": sandbox.conversations.start(*order.sent["participants"])}})
+
+
+def _add_message(sandbox: Controlled, order: Order) -> Answer:
+    sent = dict(order.sent)
+    return make_json(201, {"data": sandbox.conversations.add_message(sent.pop("conversationId"), **sent)})
+
+
+def _add_call(sandbox: Controlled, order: Order) -> Answer:
+    sent = dict(order.sent)
+    return make_json(201, {"data": sandbox.conversations.add_call(sent.pop("conversationId"), **sent)})
+
+
 def _list_requests(sandbox: Controlled, _order: Order) -> Answer:
     return make_json(200, {"data": [_describe(each) for each in sandbox.requests]})
 
@@ -151,6 +171,9 @@ _ROUTES: Mapping[str, Callable[[Controlled, Order], Answer]] = {
     "DELETE contacts": _remove_contact,
     "GET custom-fields": _list_fields,
     "POST custom-fields": _change_field,
+    "POST conversations": _start_conversation,
+    "POST messages": _add_message,
+    "POST calls": _add_call,
     "GET requests": _list_requests,
     "DELETE requests": _forget_requests,
     "POST faults": _add_faults,

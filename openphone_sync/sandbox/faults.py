@@ -25,7 +25,7 @@ Style = Literal["auto", "flat", "nested", "html", "empty"]
 
 
 class FaultKind(StrEnum):
-    """What happens to the request. Those marked (list) change the answers of GET /v1/contacts and nothing else."""
+    """What happens to the request. Those marked (list) change the answers of lists in pages and nothing else."""
 
     DROP = "drop"  # the connection is closed with no answer; `reset` makes it a TCP reset
     CUT = "cut"  # carried out; the connection is closed in the middle of the answer's body
@@ -38,13 +38,14 @@ class FaultKind(StrEnum):
     IGNORED_WRITE = "ignored-write"  # the 2xx of a write, and nothing is stored; PATCH answers the contact as it was
     EXTRA_FIELDS = "extra-fields"  # carried out; unknown keys at every level of the answer
     SPARSE_FIELDS = "sparse-fields"  # carried out; optional keys absent, null wherever the vendor document allows it
-    GHOST = "ghost"  # (list) the first contact is listed under an id that answers 404
+    GHOST = "ghost"  # (list) the first item is listed under an id that answers 404
     SAME_TOKEN = "same-token"  # noqa: S105 -- (list) a later page carries the token it was asked with
     EMPTY_TOKEN = "empty-token"  # noqa: S105 -- (list) "" instead of null on the last page
     NO_TOKEN = "no-token"  # noqa: S105 -- (list) no nextPageToken on the last page
-    EMPTY_PAGE = "empty-page"  # (list) no contacts, and a token that goes on from here
-    ITEM_TWICE = "item-twice"  # (list) the first contact of the page comes twice
-    ITEM_MISSING = "item-missing"  # (list) the first contact of the page is left out
+    EMPTY_PAGE = "empty-page"  # (list) no items, and a token that goes on from here
+    ITEM_TWICE = "item-twice"  # (list) the first item of the page comes twice
+    ITEM_MISSING = "item-missing"  # (list) the first item of the page is left out
+    ARRIVAL = "arrival"  # a message arrives in the conversation that is asked for, just before the answer
 
 
 @dataclass(frozen=True, slots=True)

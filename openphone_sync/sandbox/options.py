@@ -50,6 +50,7 @@ class Variants:
     token that leads to an empty last page (as the live API did before December 2024).
     `total_items`: the count of this page, 0, one too few, a thousand too many, or the truth.
     `deleted_external_id`: "held": the external id of a deleted contact is taken for ever: 409, and no list shows it.
+    `plan`: "starter": summaries and transcripts of calls answer 403, as documented for plans below Business.
     `deleted_in_list`: "listed": a deleted contact stays in the lists, while GET, PATCH and DELETE answer 404.
     """
 
@@ -66,6 +67,7 @@ class Variants:
     last_page_token: Literal["null", "absent", "empty", "repeat", "extra"] = "null"  # noqa: S105
     retry_after: Literal["none", "seconds", "date", "huge"] = "none"
     rate_limit_body: Literal["flat", "nested", "html"] = "flat"
+    plan: Literal["business", "starter"] = "business"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,10 @@ class SandboxOptions:
     `port` 0 takes any free one. `rate_limit` is per second and key, over a sliding second, and is sent as `q`;
     `other_traffic` of it is eaten by another program on the same key. `lag_s` passes before a write shows in lists.
     `key_warmup_s` passes after the start before the key is known. `contacts` made by staff, integrations and other
-    programs are there at the start (`samples.sample_contacts`). `file` keeps the contents between runs; what it holds
-    replaces `contacts` and `custom_fields`. Another `seed` is another workspace.
+    programs are there at the start (`samples.sample_contacts`), and so are `conversations` (`threads.sample_threads`).
+    `parts_lag_s` passes before recording, voicemail and transcript of a new call are there; signed addresses of media
+    work for `link_life_s`. `file` keeps the contents between runs; what it holds
+    replaces `contacts` and `custom_fields`; conversations are made from the seed again. Another `seed` is another workspace.
     """
 
     host: str = "127.0.0.1"
@@ -91,6 +95,9 @@ class SandboxOptions:
     seed: int = 1
     file: Path | None = None
     contacts: int = 0
+    conversations: int = 0
+    parts_lag_s: float = 0.0
+    link_life_s: float = 3600.0
     custom_fields: tuple[CustomField, ...] = CUSTOM_FIELDS
     variants: Variants = field(default_factory=Variants)
     faults: tuple[Fault, ...] = ()
@@ -98,8 +105,9 @@ class SandboxOptions:
     def __post_init__(self) -> None:
         if self.rate_limit < 1:
             raise SandboxError(f"the sandbox's rate limit is {self.rate_limit}; give 1 or more requests per second")
-        if min(self.latency_ms, self.jitter_ms, self.lag_s, self.key_warmup_s, self.contacts) < 0:
-            raise SandboxError("latency, jitter, lag, warm-up or the number of contacts is negative; give 0 or more")
+        times = (self.latency_ms, self.jitter_ms, self.lag_s, self.key_warmup_s, self.parts_lag_s, self.link_life_s)
+        if min(*times, self.contacts, self.conversations) < 0:
+            raise SandboxError("a time, or the number of contacts or conversations, is negative; give 0 or more")
 
 
 def make_variants(chosen: Mapping[str, str]) -> Variants:

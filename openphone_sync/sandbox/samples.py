@@ -185,6 +185,7 @@ CONTACT_AREAS = (
     713,
     801,
 )  # other ones, so that no sample contact is a client's
+UNKNOWN_AREAS = (212, 305, 313, 612)  # of callers who are neither
 FOREIGN_PHONES = ("+44 20 7946 {:04}", "+52 55 5012 {:04}", "+49 30 2312 {:04}", "+33 1 70 18 {:04}")
 EXCHANGES = tuple(each for each in range(220, 990) if each % 100 != 11 and each != 555)  # N11 are services
 WORDS_FOR_PHONE = ("N/A", "in jail", "none", "x", "unknown", "call mother", "")
@@ -441,6 +442,13 @@ def sample_contacts(count: int, seed: int = 1) -> list[Row]:
     phones = _Phones(dice, CONTACT_AREAS)
     names = _make_names(dice)
     return [_make_contact(dice, phones, next(names), index) for index in range(count)]
+
+
+def make_unknown_phones(dice: random.Random) -> Iterator[str]:
+    """Yield numbers (ten digits) of people whom no sample client's row names."""
+    phones = _Phones(dice, UNKNOWN_AREAS)
+    while True:
+        yield phones.take()
 
 
 def _make_contact(dice: random.Random, phones: _Phones, name: str, index: int) -> Row:

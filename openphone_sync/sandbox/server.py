@@ -23,8 +23,10 @@ from openphone_sync.sandbox.answers import Answer
 from openphone_sync.sandbox.api import Api, Call, find_call
 from openphone_sync.sandbox.contacts import Workspace
 from openphone_sync.sandbox.control import CONTROL, Request, answer_control
+from openphone_sync.sandbox.conversations import Conversations
 from openphone_sync.sandbox.errors import SandboxError
 from openphone_sync.sandbox.faults import Fault, FaultKind, Faults
+from openphone_sync.sandbox.media import MediaHost
 from openphone_sync.sandbox.options import SandboxOptions
 
 SAVE_EVERY = 200  # writes between two savings of the contents
@@ -35,12 +37,15 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close() send
 class SandboxServer:
     """A running sandbox for as long as the `with` block lasts; `start()` and `stop()` do the same by hand.
 
-    `workspace` is its contents, `faults` what goes wrong, `requests` what was asked.
+    `workspace` and `conversations` are its contents, `media` the host of their files, `faults` what goes wrong, `requests`
+    what was asked.
     """
 
     def __init__(self, options: SandboxOptions | None = None) -> None:
         self.options = options or SandboxOptions()
         self.workspace = Workspace(self.options)
+        self.media = MediaHost(self.options.seed, self.options.link_life_s)
+        self.conversations = Conversations(self.options, self.workspace.phone_numbers(), self.media)
         self.faults = Faults(self.options.faults, self.options.seed)
         self.stopping = threading.Event()
         self._lock = threading.Lock()
@@ -87,6 +92,7 @@ class SandboxServer:
             self._fill()
         self.stopping.clear()
         self._http = _listen(self, self._port)
+        self.media.start()
         self._port = self._http.server_address[1]  # of a second start: callers keep their URL
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), name="sandbox", daemon=True)
         self._thread.start()
@@ -98,6 +104,7 @@ class SandboxServer:
         if http is None:
             return
         self.stopping.set()
+        self.media.stop()
         http.shutdown()
         http.end_connections()
         http.server_close()
@@ -175,7 +182,7 @@ class _Listener(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], sandbox: SandboxServer) -> None:
         self.sandbox = sandbox
-        self.api = Api(sandbox.options, sandbox.workspace)
+        self.api = Api(sandbox.options, sandbox.workspace, sandbox.conversations)
         self._lock = threading.Lock()
         self._connections: dict[socket.socket, threading.Thread] = {}
         super().__init__(address, _Handler)
@@ -296,7 +303,7 @@ def _answer_fault(api: Api, call: Call, fault: Fault) -> Answer | None:
     match fault.kind:
         case FaultKind.STATUS | FaultKind.DROP | FaultKind.HANG | FaultKind.NOT_JSON | FaultKind.EMPTY:
             carried_out = api.answer(call) if fault.committed else None
-            return _answer_lost(api, fault, carried_out)
+            return _answer_lost(api, call, fault, carried_out)
         case FaultKind.IGNORED_WRITE:
             return api.answer_ignored(call)
         case FaultKind.TRUNCATED:
@@ -308,10 +315,10 @@ def _answer_fault(api: Api, call: Call, fault: Fault) -> Answer | None:
             return api.answer_distorted(call, fault)
 
 
-def _answer_lost(api: Api, fault: Fault, carried_out: Answer | None) -> Answer | None:
+def _answer_lost(api: Api, call: Call, fault: Fault, carried_out: Answer | None) -> Answer | None:
     match fault.kind:
         case FaultKind.STATUS:
-            return api.answer_status(fault)
+            return api.answer_status(call, fault)
         case FaultKind.NOT_JSON:
             return Answer(200, b"<html><body>Scheduled maintenance</body></html>")
         case FaultKind.EMPTY:

@@ -9,14 +9,18 @@ import os
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
+from openphone_sync.sandbox import Fault, FaultKind
 from tests.unit.sandbox_support import Caller, Reply, calling
 
 DOCUMENT = os.environ.get("OPENPHONE_OPENAPI", "")
 pytestmark = pytest.mark.skipif(not DOCUMENT, reason="OPENPHONE_OPENAPI does not name the vendor's document")
 
+PARTS = ("call-recordings/{}", "call-voicemails/{}", "call-summaries/{}", "call-transcripts/{}")
+NAMES = {"call-transcripts/{}": "{id}"}
 ONE, MANY = "/v1/contacts/{id}", "/v1/contacts"
 
 
@@ -68,6 +72,35 @@ def test_contacts_are_as_documented_when_made_read_changed_and_listed() -> None:
         check(api.ask("GET", path), ONE, "get", 200)
         check(api.ask("PATCH", path, {"defaultFields": {"firstName": None}}), ONE, "patch", 200)
         check(api.page(maxResults=50), MANY, "get", 200)
+
+
+def test_conversations_and_all_that_belongs_to_them_are_as_documented() -> None:
+    with calling(conversations=60) as api:
+        check(api.ask("GET", "/v1/conversations?maxResults=100"), "/v1/conversations", "get", 200)
+        check(api.ask("GET", "/v1/users?maxResults=50"), "/v1/users", "get", 200)
+        talk = api.server.conversations
+        for conversation in talk.conversations()[:30]:
+            whom = {name: conversation[name] for name in ("phoneNumberId", "participants")}
+            query = urlencode({**whom, "maxResults": 100}, doseq=True)
+            for path in ("messages", "calls") if len(whom["participants"]) == 1 else ():
+                check(api.ask("GET", f"/v1/{path}?{query}"), f"/v1/{path}", "get", 200)
+            for call in [item for item in talk.items(conversation["id"]) if "duration" in item]:
+                check(api.ask("GET", f"/v1/calls/{call['id']}"), "/v1/calls/{callId}", "get", 200)
+                for path in PARTS:
+                    reply = api.ask("GET", f"/v1/{path.format(call['id'])}")
+                    check(reply, f"/v1/{path}".replace("{}", NAMES.get(path, "{callId}")), "get", reply.status)
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_refusals_about_conversations_are_as_documented(status: int) -> None:
+    with calling(faults=(Fault(FaultKind.STATUS, status=status, count=None),)) as api:
+        check(api.ask("GET", "/v1/conversations"), "/v1/conversations", "get", status)
+        check(api.ask("GET", "/v1/messages"), "/v1/messages", "get", status)
+        check(api.ask("GET", "/v1/calls"), "/v1/calls", "get", status)
+        check(api.ask("GET", "/v1/users/US1"), "/v1/users/{userId}", "get", status)
+        for path in PARTS:
+            name = f"/v1/{path}".replace("{}", NAMES.get(path, "{callId}"))
+            check(api.ask("GET", f"/v1/{path.format('AC1')}"), name, "get", status)
 
 
 def test_sparse_answers_and_unknown_fields_are_within_the_document() -> None:
