@@ -365,19 +365,28 @@ class Person:
 
 
 class Choice(StrEnum):
-    """What a person decided in a review about a wanted contact and a candidate."""
+    """What a person decided about a wanted contact."""
 
-    LINK = "link"
-    SEPARATE = "separate"
+    LINK = "link"  # it is the candidate
+    SEPARATE = "separate"  # it is not the candidate
+    DECLINE = "decline"  # it is never created again; there is no candidate
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """``candidate`` is a contact id, or the external id of another wanted contact."""
+    """What was decided about ``person``, one of the people that this client wants: it follows them to another slot.
 
-    external_id: str
+    ``candidate`` is a contact id, or the external id of another wanted contact, which was ``candidate_person`` then.
+    ``external_id`` is the one that ``person`` had then. ``decided_at`` is a Unix time in seconds.
+    """
+
+    client_id: str
+    person: Person
     candidate: str
     choice: Choice
+    external_id: str
+    candidate_person: Person | None = None
+    decided_at: float = 0.0
 
 
 # --- who is who --------------------------------------------------------------------------------------------------

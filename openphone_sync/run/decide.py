@@ -10,7 +10,7 @@ from typing import Any
 
 from openphone_sync.documents import SCHEMA_VERSION
 from openphone_sync.errors import ConfigurationError
-from openphone_sync.model import Candidate, Choice, Decision, Link, Standing
+from openphone_sync.model import Candidate, Choice, Decision, Link, Person, Standing
 from openphone_sync.state import Store
 
 CSV_COLUMNS = ("id", "candidate", "evidence", "score", "words", "reason", "decision")
@@ -82,12 +82,18 @@ def decide_link(review: Review, candidate: str | None) -> list[Decision]:
         raise ConfigurationError(
             f"{candidate} is no candidate of {review.review_id}; choose from {', '.join(subjects)}"
         )
-    return [Decision(review.review_id, candidate, Choice.LINK)]
+    return [_decision(review, candidate, Choice.LINK)]
 
 
 def decide_separate(review: Review) -> list[Decision]:
     """That the held contact is none of its candidates. One held for a rollback has none: it is only released."""
-    return [Decision(review.review_id, one.subject, Choice.SEPARATE) for one in review.candidates]
+    return [_decision(review, one.subject, Choice.SEPARATE) for one in review.candidates]
+
+
+def _decision(review: Review, candidate: str, choice: Choice) -> Decision:
+    link = review.link
+    phones = sorted(item.value for item in link.base.phones) if link.base else ()
+    return Decision(link.client_id, Person(link.person, tuple(phones)), candidate, choice, review.review_id)
 
 
 def save_decision(store: Store, review: Review, decisions: Sequence[Decision], now: float) -> None:
