@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import phonenumbers
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,3 +51,52 @@ def test_spellings_of_a_number_are_one_number(number: str, spelling: str) -> Non
 def test_every_number_of_a_field_is_found_in_order(numbers: list[str], separator: str) -> None:
     found = parse_phones(separator.join(numbers), "US")
     assert [phone.e164 for phone in found.phones] == [f"+1{number}" for number in numbers]
+
+
+@given(
+    st.from_regex(r"[2-9][0-9]{9}", fullmatch=True),
+    st.sampled_from(["({0}) {1}-{2}", "{0}.{1}.{2}", "+1{0}{1}{2}", "1-{0}-{1}-{2}", "{0}{1}{2}", " {0}- {1} {2}"]),
+    st.sampled_from(["US", "CA", "GB", "MX"]),
+)
+def test_what_is_read_without_libphonenumber_is_read_as_libphonenumber_does(
+    number: str, spelling: str, region: str
+) -> None:
+    text = spelling.format(number[:3], number[3:6], number[6:])
+    found = parse_phones(text, region)
+    theirs = phonenumbers.parse(text, region)
+    if theirs.country_code == 1 and phonenumbers.is_possible_number(theirs):
+        [phone] = found.phones
+        assert phone.e164 == phonenumbers.format_number(theirs, phonenumbers.PhoneNumberFormat.E164)
+        assert phone.assigned == phonenumbers.is_valid_number(theirs)
+
+
+def test_no_assigned_range_of_north_america_depends_on_the_last_three_digits() -> None:
+    kinds = (
+        "fixed_line",
+        "mobile",
+        "toll_free",
+        "premium_rate",
+        "shared_cost",
+        "personal_number",
+        "voip",
+        "pager",
+        "uan",
+    )
+    for region in phonenumbers.COUNTRY_CODE_TO_REGION_CODE[1]:
+        metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
+        for kind in kinds:
+            pattern = getattr(getattr(metadata, kind), "national_number_pattern", None) or ""
+            for choice in _split_choices(pattern):
+                assert re.search(r"\\d\{[3-9]\}\)*$", choice), (region, kind, choice)
+
+
+def _split_choices(pattern: str) -> list[str]:
+    """The alternatives of a pattern at its outermost level."""
+    choices, depth = [""], 0
+    for character in pattern:
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if character == "|" and not depth:
+            choices.append("")
+        else:
+            choices[-1] += character
+    return [choice for choice in choices if choice]

@@ -27,6 +27,15 @@ from openphone_sync.rules.phones import normalise_phone, parse_phones
         ("+44 20 7946 0958", ["+442079460958"]),
         ("0044 20 7946 0958", ["+442079460958"]),
         ("+52 55 1234 5678", ["+525512345678"]),
+        ("+52 1 55 1234 5678", ["+525512345678"]),
+        ("+5215512345678", ["+525512345678"]),
+        ("0052 1 55 1234 5678", ["+525512345678"]),
+        ("1-800-FLOWERS", ["+18003569377"]),
+        ("+1 800 flowers", ["+18003569377"]),
+        ("888.4.LAWYER", ["+18884529937"]),
+        ("1 (800) GO-FEDEX", ["+18004633339"]),
+        ("1-800-FLOWERS or 213-555-0134", ["+18003569377", "+12135550134"]),
+        ("1-800-FLOWERS, 213-555-0134", ["+18003569377", "+12135550134"]),
     ],
 )
 def test_usable_numbers(text: str, numbers: list[str]) -> None:
@@ -49,6 +58,11 @@ def test_usable_numbers(text: str, numbers: list[str]) -> None:
         "0212345678",
         "213-555-01345",
         "1" * 300,
+        "213-UNKNOWN",
+        "800 unknown",
+        "1-800-FLOWER",
+        "1-800-PROGRESSIVE",
+        "5215512345678",
     ],
 )
 def test_unusable_text_is_never_guessed_at(text: str) -> None:
@@ -75,6 +89,11 @@ def test_a_part_that_is_no_number_is_told() -> None:
 def test_extensions_are_kept(text: str) -> None:
     [phone] = parse_phones(text, "US").phones
     assert (phone.e164, phone.extension) == ("+12135550134", "12")
+
+
+def test_a_number_in_letters_keeps_its_extension() -> None:
+    [phone] = parse_phones("1-800-FLOWERS x12", "US").phones
+    assert (phone.e164, phone.extension, phone.assigned) == ("+18003569377", "12", True)
 
 
 def test_possible_numbers_in_no_assigned_range_are_kept_and_told() -> None:
