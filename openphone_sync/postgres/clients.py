@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 from openphone_sync.errors import ConfigurationError
 from openphone_sync.model import ClientRow, SourceIdentity
 from openphone_sync.postgres.connecting import closing_on_error, connect, is_conninfo, plain_errors
+from openphone_sync.postgres.decoding import decode_stored, find_codec
 from openphone_sync.postgres.relations import TableRelation, find_table, make_query_source
 from openphone_sync.rules.mapping import AGE_COLUMNS, ALTERNATE_COLUMN, MAIN_COLUMNS, REQUIRED_COLUMNS
 
@@ -35,11 +36,15 @@ class PostgresClients:
         self._host = str(conninfo_to_dict(dsn).get("host", "")) if is_conninfo(dsn) else ""
         self._connection = connect(dsn)
         self._fetch_size = fetch_size
+        self._encoding = self._connection.info.parameter_status("server_encoding") or ""
+        self._codec = find_codec(self._encoding)
         with closing_on_error(self.close), plain_errors(*_READING):
             self._identity_system = self._read_system()
             # Described first and read in the same kind of transaction: every statement sees committed rows only.
             self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             self._connection.read_only = True
+            # Whatever role, database or PGTZ say: days must not depend on who reads them. LOCAL, for transaction poolers.
+            self._connection.execute("SET LOCAL TimeZone TO 'UTC'; SET LOCAL DateStyle TO 'ISO'")
             self._relation = _QueryRelation(self._connection, query) if query else _find_table(self._connection, table)
             self._columns = _choose_columns(self._relation, extra_columns)
 
@@ -72,7 +77,7 @@ class PostgresClients:
         with plain_errors(*_READING), self._connection.cursor(name="openphone_sync_clients") as cursor:
             cursor.itersize = self._fetch_size
             cursor.execute(statement)
-            for client_id, document in cursor:
+            for client_id, document in map(self._decode, cursor):
                 if client_id is None:
                     raise ConfigurationError(
                         f"{self._relation.name} has a row whose id is NULL; give every client an id"
@@ -86,12 +91,12 @@ class PostgresClients:
 
     def read_client(self, client_id: str) -> ClientRow | None:
         """One client by its id as text."""
-        statement = sql.SQL(
-            "SELECT q.id::text, row_to_json(q.*)::text FROM (SELECT {} FROM {}) AS q WHERE q.id::text = {} LIMIT 1"
-        ).format(self._chosen(), self._relation.source, sql.Literal(client_id))
+        statement = sql.SQL("SELECT {} FROM (SELECT {} FROM {}) AS q WHERE q.id::text = {} LIMIT 1").format(
+            self._id_and_document(), self._chosen(), self._relation.source, sql.Literal(client_id)
+        )
         with plain_errors(*_READING):
             row = self._connection.execute(statement).fetchone()
-        return ClientRow(row[0], row[1]) if row else None
+        return ClientRow(*self._decode(row)) if row else None
 
     def close(self) -> None:
         """End the transaction and the connection."""
@@ -105,9 +110,29 @@ class PostgresClients:
         ending: sql.Composable = sql.SQL("")
         if limit is not None:
             ending = sql.SQL("LIMIT {}").format(sql.Literal(limit))
-        return sql.SQL(
-            'SELECT q.id::text, row_to_json(q.*)::text FROM (SELECT {} FROM {}) AS q {} ORDER BY q.id::text COLLATE "C" {}'
-        ).format(self._chosen(), self._relation.source, where, ending)
+        return sql.SQL('SELECT {} FROM (SELECT {} FROM {}) AS q {} ORDER BY q.id::text COLLATE "C" {}').format(
+            self._id_and_document(), self._chosen(), self._relation.source, where, ending
+        )
+
+    def _id_and_document(self) -> sql.SQL:
+        if self._codec is None:
+            return sql.SQL("q.id::text, row_to_json(q.*)::text")
+        # to SQL_ASCII means: the bytes as they are stored
+        return sql.SQL("convert_to(q.id::text, 'SQL_ASCII'), convert_to(row_to_json(q.*)::text, 'SQL_ASCII')")
+
+    def _decode(self, row: tuple[Any, Any]) -> tuple[Any, Any]:
+        """Id and document as text; `ConfigurationError` names a row that holds bytes of another encoding."""
+        client_id, document = row
+        if self._codec is None or client_id is None:
+            return row
+        try:
+            return decode_stored(client_id, self._codec), decode_stored(document, self._codec)
+        except UnicodeDecodeError:
+            shown = client_id.decode("ascii", "backslashreplace")
+            raise ConfigurationError(
+                f"the row with the id {shown} holds text that is not in the encoding of the database ({self._encoding}); "
+                "correct it in the client table, or leave the row out with OPENPHONE_CLIENT_QUERY"
+            ) from None
 
     def _chosen(self) -> sql.Composed:
         return sql.SQL(", ").join(map(sql.Identifier, self._columns))

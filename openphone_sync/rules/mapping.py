@@ -76,11 +76,17 @@ OTHER_NAMES: Mapping[str, str] = {
 }
 """Names of the published example, accepted where the workspace has no field under the first one."""
 
+_ENDS_LIKE_ALTERNATE = re.compile(r"_alt_[0-9]+\Z")
 _TRUE = frozenset({"true", "t", "yes", "y", "1", "on"})
 _FALSE = frozenset({"false", "f", "no", "n", "0", "off"})
 _EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-"""The Unicode category Cc."""
+_DROPPED = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"  # control characters that are no white space
+    "\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"  # zero width, or direction
+)
+"""What nobody sees or means to type. Zero-width joiners are not among them: Persian and emoji need them inside a name."""
+_JOINERS = "\u200c\u200d"
+_VISIBLE = re.compile(r"[^\s\u034f\u115f\u1160\u200c\u200d\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e01ef]")
 _DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ].*)?")
 
 
@@ -180,6 +186,17 @@ def map_client(row: ClientRow, rules: MappingRules) -> tuple[Wanted, ...]:
     return tuple(_Mapper(row, rules).wanted())
 
 
+def make_external_id(client_id: str, slot: int) -> str:
+    """``client_17``, ``client_17_alt_2``: those of the predecessor, and no two of one source alike.
+
+    A client whose own id ends like that of an alternate (``x_alt_1``) would share one with alternate 1 of client ``x``, so
+    it is written out as slot 0, ``client_x_alt_1_alt_0``, whether or not there is such an ``x``: ids must not move.
+    """
+    if slot or _ENDS_LIKE_ALTERNATE.search(client_id):
+        return f"client_{client_id}_alt_{slot}"
+    return f"client_{client_id}"
+
+
 def find_phones(row: ClientRow, region: str) -> frozenset[str]:
     """Numbers (E.164) in the row's phone columns, also those of contacts that are not made."""
     texts = (
@@ -215,7 +232,7 @@ class _Mapper:
         return contact
 
     def _main(self) -> DesiredContact:
-        external_id = f"client_{self.client_id}"
+        external_id = make_external_id(self.client_id, 0)
         phones = parse_phones(self._text("phone"), self.rules.region)
         emails, bad_emails = _emails(self._text("email"))
         converted = _Fields(external_id, self._main_fields())
@@ -245,7 +262,7 @@ class _Mapper:
         )
 
     def _alternate(self, slot: int) -> DesiredContact:
-        external_id = f"client_{self.client_id}_alt_{slot}"
+        external_id = make_external_id(self.client_id, slot)
         person = clean_name(self._text(f"contact_{slot}"))
         relationship = clean_name(self._text(f"relationship_{slot}"))
         called = relationship or f"Contact {slot}"
@@ -326,8 +343,16 @@ class _Mapper:
 
 
 def clean_name(text: str) -> str:
-    """NFC, without control characters, white space folded and trimmed."""
-    return _CONTROL.sub("", unicodedata.normalize("NFC", " ".join(text.split()))).strip()
+    """NFC, without control and direction characters, white space folded and trimmed; empty if nothing of it is visible."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+    if not text.isprintable():  # white space other than the blank counts as not printable, too
+        text = _DROPPED.sub("", text)
+    text = " ".join(text.split())
+    if text.isascii():
+        return text
+    text = text.strip(_JOINERS + " ")
+    return text if _VISIBLE.search(text) else ""
 
 
 def _client_kind(text: str) -> str:
@@ -381,7 +406,7 @@ def _phone_warnings(external_id: str, phones: PhoneText) -> Iterator[str]:
 
 def _emails(text: str) -> tuple[tuple[Item, ...], int]:
     """Addresses in the text, each once, and how many pieces were none."""
-    pieces = [piece for piece in re.split(r"[\s,;]+", text) if piece]
+    pieces = [piece for piece in re.split(r"[\s,;]+", _DROPPED.sub("", text)) if piece]
     good = list(dict.fromkeys(piece for piece in pieces if _EMAIL.fullmatch(piece)))
     bad = sum(not _EMAIL.fullmatch(piece) for piece in pieces)
     return tuple(Item("Email" if n == 1 else f"Email {n}", value) for n, value in enumerate(good, start=1)), bad
@@ -459,11 +484,14 @@ def _to_boolean(value: Json) -> bool | None:
 
 
 def _to_date(value: Json) -> str:
-    """Midnight UTC of that day, the form of the vendor's document; a time of day is dropped, never shifted."""
+    """Noon UTC of that day: the app shows local days, and noon is the same day from Hawaii to Eastern Europe.
+
+    A time of day in the source is dropped, never shifted.
+    """
     day = _date(value)
     if day is None:
         raise ValueError("not a date")
-    return f"{day}T00:00:00.000Z"
+    return f"{day}T12:00:00.000Z"
 
 
 def _to_options(value: Json) -> tuple[str, ...]:

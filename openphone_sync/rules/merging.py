@@ -6,9 +6,11 @@ the people who use the phone app and is carried through with its item ids, becau
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from functools import partial
 
@@ -31,6 +33,8 @@ APP_SUFFIX = " (app)"
 """Added to the label of a phone or e-mail that a person typed where the source changed the same item."""
 
 SOURCE, REMOTE = "source", "remote"
+
+_DATE_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,7 +441,7 @@ def _empty(value: Json) -> bool:
 
 
 def _canonical(value: Json) -> object:
-    """A value in the form in which two are compared: dates by their instant, numbers by size, options as a set."""
+    """A value in the form in which two are compared: dates by their day, numbers by size, options as a set."""
     if _empty(value):
         return None
     if isinstance(value, bool):
@@ -447,9 +451,21 @@ def _canonical(value: Json) -> object:
     if isinstance(value, list):
         return ("list", tuple(sorted(repr(_canonical(one)) for one in value)))
     if isinstance(value, str):
-        text = _fold(value)
-        return text.removesuffix("T00:00:00.000Z").removesuffix("T00:00:00Z")
+        return _find_day(value) or _fold(value)
     return repr(value)
+
+
+def _find_day(text: str) -> str | None:
+    """The day that a date-time of a custom field means: that of the nearest midnight UTC, noon being its own day.
+
+    The app stores the local midnight of whoever picks a date; a run writes noon, and once wrote midnight UTC.
+    """
+    if not _DATE_TIME.fullmatch(text):
+        return None
+    try:
+        return (datetime.fromisoformat(text) + timedelta(hours=12) - timedelta(microseconds=1)).date().isoformat()
+    except (ValueError, OverflowError):  # the 30th of February, the last day of the calendar
+        return None
 
 
 def _shown(items: Iterable[RemoteItem]) -> Json:

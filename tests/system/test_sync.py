@@ -46,9 +46,9 @@ def test_james_and_his_brother_come_out_to_the_letter(office: Office) -> None:
         },
         "customFields": by_key(
             {"key": key("Client Type"), "value": "criminal"},
-            {"key": key("Date of Birth"), "value": "1985-06-15T00:00:00.000Z"},
+            {"key": key("Date of Birth"), "value": "1985-06-15T12:00:00.000Z"},
             {"key": key("County"), "value": "Los Angeles County"},
-            {"key": key("Intake Date"), "value": f"{intake}T00:00:00.000Z"},
+            {"key": key("Intake Date"), "value": f"{intake}T12:00:00.000Z"},
         ),
         "externalId": f"client_{client_id}",
         "source": "legal-practitioner-app",

@@ -12,6 +12,7 @@ from openphone_sync.rules.mapping import (
     FieldMap,
     MappingRules,
     convert_value,
+    make_external_id,
     make_field_map,
     make_fingerprint,
     make_settings_digest,
@@ -45,12 +46,29 @@ def test_names_are_composed_trimmed_and_folded() -> None:
     assert map_main(client_name="  Jose\u0301 \n\t  Nu\u0301n\u0303ez\u0000 ").values.first_name == "José Núñez"
 
 
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("Ann \u200b Lee", "Ann Lee"),
+        ("\u202eAnn\u202c Lee\u200f", "Ann Lee"),
+        ("\u2067Ann\u2069\ufeff", "Ann"),
+        ("Ann \x01 Lee", "Ann Lee"),
+        ("\u200dمی\u200cخواهم\u200c ", "می\u200cخواهم"),
+        ("Ann 👩\u200d⚖️", "Ann 👩\u200d⚖️"),
+    ],
+)
+def test_direction_marks_are_removed_and_joiners_inside_a_name_stay(typed: str, name: str) -> None:
+    assert map_main(client_name=typed).values.first_name == name
+
+
 @pytest.mark.parametrize("name", ['O"Neil 🙂', "李小龙", "אבי כהן", "X" * 300, "Smith Jr."])
 def test_unusual_names_pass_as_they_are(name: str) -> None:
     assert map_main(client_name=name).values.first_name == name
 
 
-@pytest.mark.parametrize("name", [None, "", "  ", 5 * " "])
+@pytest.mark.parametrize(
+    "name", [None, "", "  ", 5 * " ", "\u200b\u200b", "\u200d", "\ufeff \u202e", "\u3164", "\u2800\ufe0f", "\x00\x07"]
+)
 def test_a_client_without_a_name_is_skipped_with_his_alternates(name: str | None) -> None:
     found = map_row(client_name=name, phone="213-555-0134", contact_1="Bob", contact_1_phone="213-555-0135")
     assert [type(one) for one in found] == [Skipped, Skipped]
@@ -66,6 +84,14 @@ def test_an_external_id_that_is_too_long_is_skipped() -> None:
     assert "76 characters, OpenPhone allows 75" in alternate.reason or "75" in alternate.reason
 
 
+def test_no_two_contacts_of_a_source_share_an_external_id() -> None:
+    clients = ["x", "x_alt_1", "x_alt_1_alt_0", "x_alt_0", "x_alt_01", "alt_1", "_alt_1"]
+    ids = [make_external_id(client, slot) for client in clients for slot in (0, 1, 2, 10)]
+    assert len(set(ids)) == len(ids)
+    assert make_external_id("x", 0) == "client_x"
+    assert make_external_id("x", 1) == "client_x_alt_1"
+
+
 def test_several_numbers_become_several_items_and_extensions_stand_in_the_label() -> None:
     assert map_main(phone="213-555-0134 x7, 213-555-0135").values.phones == (
         Item("Main Phone ext. 7", "+12135550134"),
@@ -77,6 +103,10 @@ def test_several_addresses_become_several_items() -> None:
     main = map_main(email="a@example.org; b@example.org nonsense@")
     assert main.values.emails == (Item("Email", "a@example.org"), Item("Email 2", "b@example.org"))
     assert any("e-mail" in warning for warning in main.warnings)
+
+
+def test_invisible_characters_of_a_pasted_address_are_removed() -> None:
+    assert map_main(email="\u200bann@example.org\ufeff").values.emails == (Item("Email", "ann@example.org"),)
 
 
 def test_alternates_go_as_far_as_the_columns_do() -> None:
@@ -144,7 +174,7 @@ def test_false_is_denied_and_null_is_only_absent(value: object) -> None:
 
 @pytest.mark.parametrize("value", ["1985-06-15", "1985-06-15T23:30:00-08:00", "1985-06-15 00:00:00"])
 def test_a_day_is_never_shifted(value: str) -> None:
-    assert dict(map_main(date_of_birth=value).values.custom_fields)["k2"] == "1985-06-15T00:00:00.000Z"
+    assert dict(map_main(date_of_birth=value).values.custom_fields)["k2"] == "1985-06-15T12:00:00.000Z"
 
 
 def test_a_value_that_does_not_fit_its_field_is_left_out_and_told_without_quoting_it() -> None:

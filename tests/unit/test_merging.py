@@ -237,12 +237,32 @@ def test_a_field_that_staff_filled_before_it_was_mapped_stays_theirs() -> None:
     assert [(one.field, one.kept) for one in merged.conflicts] == [("customFields.county", "remote")]
 
 
+NOON = "1985-06-15T12:00:00.000Z"
+
+
 @pytest.mark.parametrize(
-    ("ours", "theirs"), [(1, 1.0), ("1985-06-15T00:00:00.000Z", "1985-06-15"), (("a", "b"), ["b", "a"]), (None, "")]
+    ("ours", "theirs"),
+    [
+        (1, 1.0),
+        (("a", "b"), ["b", "a"]),
+        (None, ""),
+        (NOON, "1985-06-15"),
+        (NOON, "1985-06-15T00:00:00.000Z"),
+        (NOON, "1985-06-15T04:00:00.000Z"),  # midnight in New York
+        (NOON, "1985-06-14T15:00:00Z"),  # midnight in Tokyo
+    ],
 )
 def test_values_that_mean_the_same_are_equal(ours: FieldValue | None, theirs: object) -> None:
     remote = replace(written(values()), custom_fields=(RemoteField("f", theirs),))  # type: ignore[arg-type]
     assert merging(values(f=ours), remote, values(f=ours)).changes == ()
+
+
+@pytest.mark.parametrize(
+    "theirs", ["1985-06-14T12:00:00.000Z", "1985-06-15T12:00:00.001Z", "1985-06-31T12:00:00Z", "x"]
+)
+def test_another_day_is_another_value(theirs: str) -> None:
+    remote = replace(written(values()), custom_fields=(RemoteField("f", theirs),))
+    assert merging(values(f="x"), remote, values(f=NOON)).changes
 
 
 # --- without a base ---------------------------------------------------------------------------------------------------
