@@ -237,25 +237,25 @@ def are_nicknames(a: str, b: str) -> bool:
 # --- comparing ----------------------------------------------------------------------------------------------
 
 
-class Grade(IntEnum):
+class MatchLevel(IntEnum):
     """How a contact's name stands to ours, the surest last."""
 
     OTHER = 0  # somebody else's name, or too little alike
     EMPTY = 1  # the contact has no name
     SURNAME = 2  # one word that is not our first: "Smith"
     PART = 3  # some of our words or initials: "James", "J. Smith"; or ours and more: "James Smith trial"
-    ALIKE = 4  # above the threshold, what differs looks like a slip of the pen
+    SIMILAR = 4  # above the threshold, what differs looks like a slip of the pen
     EQUAL = 5  # equal after folding, nicknames included
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
+class NameMatch:
     """``score`` from 0 to 1, for the threshold and for people; ``identical``: equal in full without nicknames.
 
     ``suffix_differs``: one has a suffix that the other has not; ``suffix_added``: it is the contact's.
     """
 
-    grade: Grade
+    level: MatchLevel
     score: float
     identical: bool = False
     suffix_differs: bool = False
@@ -264,10 +264,10 @@ class Likeness:
     @property
     def agrees(self) -> bool:
         """Whether both can be names of one person."""
-        return self.grade is not Grade.OTHER
+        return self.level is not MatchLevel.OTHER
 
 
-UNLIKE = Likeness(Grade.OTHER, 0.0)
+NO_MATCH = NameMatch(MatchLevel.OTHER, 0.0)
 
 
 class Commonness:
@@ -311,7 +311,7 @@ class _Fit:
     kind: str  # "same", "nick", "typo", "initial"
 
 
-def compare(ours: Name, theirs: Name, common: Commonness = NO_NAMES, threshold: float = 0.9) -> Likeness:
+def compare(ours: Name, theirs: Name, common: Commonness = NO_NAMES, threshold: float = 0.9) -> NameMatch:
     """How the contact's name stands to ours."""
     plain = _compare(ours, theirs, common, threshold)
     if plain.agrees or not theirs.words:
@@ -320,28 +320,28 @@ def compare(ours: Name, theirs: Name, common: Commonness = NO_NAMES, threshold: 
     return plain if bare is theirs else _compare(ours, bare, common, threshold)
 
 
-def _compare(ours: Name, theirs: Name, common: Commonness, threshold: float) -> Likeness:
+def _compare(ours: Name, theirs: Name, common: Commonness, threshold: float) -> NameMatch:
     if not theirs.words:
-        return Likeness(Grade.EMPTY, 0.0)
+        return NameMatch(MatchLevel.EMPTY, 0.0)
     if not ours.words:
-        return UNLIKE
+        return NO_MATCH
     differs = ours.suffix != theirs.suffix
     added = differs and bool(theirs.suffix)
     if added and ours.suffix:
-        return Likeness(Grade.OTHER, similarity(ours, theirs), False, differs, added)
+        return NameMatch(MatchLevel.OTHER, similarity(ours, theirs), False, differs, added)
     if ours.joined == theirs.joined or sorted(ours.words) == sorted(theirs.words):
-        return Likeness(Grade.EQUAL, 1.0, ours.full and not differs, differs, added)
+        return NameMatch(MatchLevel.EQUAL, 1.0, ours.full and not differs, differs, added)
     grade = _grade(ours, theirs, common, threshold)
-    if ours.company != theirs.company and grade < Grade.ALIKE:
-        grade = Grade.OTHER  # "Smith LLC" is no shorthand for a man called Smith
-    return Likeness(grade, similarity(ours, theirs), False, differs, added)
+    if ours.company != theirs.company and grade < MatchLevel.SIMILAR:
+        grade = MatchLevel.OTHER  # "Smith LLC" is no shorthand for a man called Smith
+    return NameMatch(grade, similarity(ours, theirs), False, differs, added)
 
 
-def _grade(ours: Name, theirs: Name, common: Commonness, threshold: float) -> Grade:
+def _grade(ours: Name, theirs: Name, common: Commonness, threshold: float) -> MatchLevel:
     fits = _fit_words(ours.words, theirs.words, common)
     kinds = {fit.kind for fit in fits}
     if "typo" in kinds and not _is_near(ours, theirs, fits, threshold):
-        return Grade.OTHER
+        return MatchLevel.OTHER
     rest_ours = len(ours.words) - len(fits)
     rest_theirs = [word for i, word in enumerate(theirs.words) if all(fit.theirs != i for fit in fits)]
     if rest_theirs:
@@ -349,8 +349,8 @@ def _grade(ours: Name, theirs: Name, common: Commonness, threshold: float) -> Gr
     if rest_ours:
         return _grade_of_less(theirs, fits, kinds)
     if "initial" in kinds:
-        return Grade.PART
-    return Grade.ALIKE if "typo" in kinds else Grade.EQUAL
+        return MatchLevel.PART
+    return MatchLevel.SIMILAR if "typo" in kinds else MatchLevel.EQUAL
 
 
 def _is_near(ours: Name, theirs: Name, fits: list[_Fit], threshold: float) -> bool:
@@ -362,7 +362,7 @@ def _is_near(ours: Name, theirs: Name, fits: list[_Fit], threshold: float) -> bo
     return sure and sum(fit.score * n for fit, n in letters) >= threshold * sum(n for _, n in letters)
 
 
-def _grade_of_more(ours: Name, theirs: Name, fits: list[_Fit], rest: list[str]) -> Grade:
+def _grade_of_more(ours: Name, theirs: Name, fits: list[_Fit], rest: list[str]) -> MatchLevel:
     """Theirs says first and last of our words, and more: a middle name or a note, unless it speaks of a second person.
 
     Where ours has a middle name too, theirs must say more behind the name, not another middle name.
@@ -370,12 +370,12 @@ def _grade_of_more(ours: Name, theirs: Name, fits: list[_Fit], rest: list[str]) 
     last = len(ours.words) - 1
     found = {fit.ours: fit for fit in fits if fit.kind != "initial"}
     if not last or 0 not in found or last not in found:
-        return Grade.OTHER
+        return MatchLevel.OTHER
     if any(word in _RELATIONS or word in _JOINT for word in rest):
-        return Grade.OTHER
+        return MatchLevel.OTHER
     if len(fits) <= last and any(_is_middle(i, word, fits) for i, word in enumerate(theirs.words)):
-        return Grade.OTHER
-    return Grade.PART
+        return MatchLevel.OTHER
+    return MatchLevel.PART
 
 
 def _is_middle(position: int, word: str, fits: list[_Fit]) -> bool:
@@ -384,13 +384,13 @@ def _is_middle(position: int, word: str, fits: list[_Fit]) -> bool:
     return bool(word) and position not in places and position < max(places)
 
 
-def _grade_of_less(theirs: Name, fits: list[_Fit], kinds: set[str]) -> Grade:
+def _grade_of_less(theirs: Name, fits: list[_Fit], kinds: set[str]) -> MatchLevel:
     """Theirs is a part of ours: shorthand."""
     if len(theirs.words) > 1:
-        return Grade.PART
+        return MatchLevel.PART
     if "typo" in kinds:
-        return Grade.OTHER
-    return Grade.SURNAME if fits[0].ours > 0 else Grade.PART
+        return MatchLevel.OTHER
+    return MatchLevel.SURNAME if fits[0].ours > 0 else MatchLevel.PART
 
 
 def _fit_words(ours: tuple[str, ...], theirs: tuple[str, ...], common: Commonness) -> list[_Fit]:
@@ -469,7 +469,7 @@ def _word_score(a: str, b: str) -> float:
 
 def same_person(a: Name, b: Name) -> bool:
     """Whether the folded names are equal (nicknames included) and no suffix speaks against it."""
-    return bool(a.words and b.words) and _compare(a, b, NO_NAMES, 1.0).grade is Grade.EQUAL
+    return bool(a.words and b.words) and _compare(a, b, NO_NAMES, 1.0).level is MatchLevel.EQUAL
 
 
 # --- block keys ---------------------------------------------------------------------------------------------

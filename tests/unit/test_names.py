@@ -6,7 +6,7 @@ import pytest
 
 from openphone_sync.rules.names import (
     Commonness,
-    Grade,
+    MatchLevel,
     are_nicknames,
     block_keys,
     compare,
@@ -82,33 +82,33 @@ def test_equal_after_folding(a: str, b: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs", "grade"),
+    ("ours", "theirs", "level"),
     [
-        ("James Smith", "James", Grade.PART),
-        ("James Smith", "J. Smith", Grade.PART),
-        ("James Smith", "J S", Grade.PART),
-        ("James Smith", "Smith", Grade.SURNAME),
-        ("James Smith", "Smith custody", Grade.SURNAME),
-        ("James Smith", "New client", Grade.EMPTY),
-        ("James Smith", "James Smith trial friday", Grade.PART),
-        ("James E. Smith", "James Smith (wants callback)", Grade.PART),
-        ("James Edward Smith", "James Smith", Grade.PART),
-        ("James Smith", "James Edward Smith", Grade.PART),
-        ("James Smith", "Jame Smyth", Grade.OTHER),
-        ("James Smith", "James Smyth", Grade.ALIKE),
-        ("Penelope Buck", "enelope Buck", Grade.ALIKE),
-        ("Tia Jones", "Tia Jones", Grade.EQUAL),
-        ("James Edward Smith", "James Robert Smith", Grade.OTHER),
-        ("James E. Smith", "James R. Smith", Grade.OTHER),
-        ("James Smith", "James Jones", Grade.OTHER),
-        ("James Smith Sr.", "James Smith Jr.", Grade.OTHER),
-        ("James Smith", "Smith LLC", Grade.OTHER),
-        ("James", "James Smith", Grade.OTHER),
-        ("Beth Smith", "Lisa Smith", Grade.OTHER),
+        ("James Smith", "James", MatchLevel.PART),
+        ("James Smith", "J. Smith", MatchLevel.PART),
+        ("James Smith", "J S", MatchLevel.PART),
+        ("James Smith", "Smith", MatchLevel.SURNAME),
+        ("James Smith", "Smith custody", MatchLevel.SURNAME),
+        ("James Smith", "New client", MatchLevel.EMPTY),
+        ("James Smith", "James Smith trial friday", MatchLevel.PART),
+        ("James E. Smith", "James Smith (wants callback)", MatchLevel.PART),
+        ("James Edward Smith", "James Smith", MatchLevel.PART),
+        ("James Smith", "James Edward Smith", MatchLevel.PART),
+        ("James Smith", "Jame Smyth", MatchLevel.OTHER),
+        ("James Smith", "James Smyth", MatchLevel.SIMILAR),
+        ("Penelope Buck", "enelope Buck", MatchLevel.SIMILAR),
+        ("Tia Jones", "Tia Jones", MatchLevel.EQUAL),
+        ("James Edward Smith", "James Robert Smith", MatchLevel.OTHER),
+        ("James E. Smith", "James R. Smith", MatchLevel.OTHER),
+        ("James Smith", "James Jones", MatchLevel.OTHER),
+        ("James Smith Sr.", "James Smith Jr.", MatchLevel.OTHER),
+        ("James Smith", "Smith LLC", MatchLevel.OTHER),
+        ("James", "James Smith", MatchLevel.OTHER),
+        ("Beth Smith", "Lisa Smith", MatchLevel.OTHER),
     ],
 )
-def test_grades(ours: str, theirs: str, grade: Grade) -> None:
-    assert compare(parse_name(ours), parse_name(theirs)).grade is grade
+def test_match_levels(ours: str, theirs: str, level: MatchLevel) -> None:
+    assert compare(parse_name(ours), parse_name(theirs)).level is level
 
 
 @pytest.mark.parametrize("pair", ["John Joan", "Maria Mario", "Jan Dan", "Daniel Daniela", "Eric Erica", "Jean Joan"])
@@ -125,13 +125,13 @@ def test_a_second_person_in_the_name_disagrees(text: str) -> None:
 def test_names_that_many_bear_are_no_slips() -> None:
     seen = Commonness(parse_name(f"{given} Number{n}") for n in range(3) for given in ("Jaylen", "Jayden"))
     ours, theirs = parse_name("Jaylen Lopez"), parse_name("Jayden Lopez")
-    assert compare(ours, theirs).grade is Grade.ALIKE
-    assert compare(ours, theirs, seen).grade is Grade.OTHER
+    assert compare(ours, theirs).level is MatchLevel.SIMILAR
+    assert compare(ours, theirs, seen).level is MatchLevel.OTHER
 
 
 def test_threshold_bounds_what_is_alike() -> None:
     ours, theirs = parse_name("James Smith"), parse_name("James Smyth")
-    assert compare(ours, theirs, threshold=1.0).grade is Grade.OTHER
+    assert compare(ours, theirs, threshold=1.0).level is MatchLevel.OTHER
 
 
 def test_similarity_is_symmetric_and_knows_no_order() -> None:

@@ -10,7 +10,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA, JaroWinkler
 
 from openphone_sync.model import Candidate, DesiredContact, RemoteContact
-from openphone_sync.rules.names import Grade, Likeness, Name, block_keys, equal_keys, parse_name
+from openphone_sync.rules.names import MatchLevel, Name, NameMatch, block_keys, equal_keys, parse_name
 
 COMMON_DAY = 100
 """A date on more contacts than this is what a form filled in (1 January 1900), nobody's birth."""
@@ -151,7 +151,7 @@ class Birth(Enum):
 
     UNKNOWN = "unknown"
     SAME = "same date of birth"
-    CLOSE = "date of birth one slip apart"
+    CLOSE = "date of birth one typo apart"
     OTHER = "other date of birth"
 
 
@@ -162,8 +162,8 @@ def compare_births(ours: str | None, theirs: str | None) -> Birth:
     if ours == theirs:
         return Birth.SAME
     swapped = f"{ours[:4]}-{ours[8:10]}-{ours[5:7]}"
-    slips = OSA.distance(ours.replace("-", ""), theirs.replace("-", ""), score_cutoff=1)
-    return Birth.CLOSE if theirs == swapped or slips <= 1 else Birth.OTHER
+    typos = OSA.distance(ours.replace("-", ""), theirs.replace("-", ""), score_cutoff=1)
+    return Birth.CLOSE if theirs == swapped or typos <= 1 else Birth.OTHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ class Match:
     contact: RemoteContact
     phone: bool
     email: bool
-    likeness: Likeness
+    name_match: NameMatch
     birth: Birth = Birth.UNKNOWN
     rare: bool = False
 
@@ -190,40 +190,40 @@ class Match:
         A "Jr." that staff wrote and our row lacks is as often the son as the client (3 of 5 such adoptions in a made-up
         office were wrong, 0 of 22 the other way round): only the same date of birth lets it pass.
         """
-        if self.likeness.suffix_added and self.birth is not Birth.SAME:
+        if self.name_match.suffix_added and self.birth is not Birth.SAME:
             return False
-        return self.likeness.agrees and self.birth is not Birth.OTHER
+        return self.name_match.agrees and self.birth is not Birth.OTHER
 
     @property
     def strength(self) -> tuple[int, int]:
         """Name first, then how much else is the same."""
-        more = self.phone + self.email + (self.birth is Birth.SAME) + (not self.likeness.suffix_differs)
-        return self.likeness.grade, more
+        more = self.phone + self.email + (self.birth is Birth.SAME) + (not self.name_match.suffix_differs)
+        return self.name_match.level, more
 
     @property
     def candidate(self) -> Candidate:
         """For a person to judge."""
-        return Candidate(self.contact.contact_id, self.kind, round(self.likeness.score, 2), self.words)
+        return Candidate(self.contact.contact_id, self.kind, round(self.name_match.score, 2), self.words)
 
     @property
     def words(self) -> str:
         """The evidence in words, without a person's data."""
         said = ["same phone"] if self.phone else []
         said += ["same e-mail"] if self.email else []
-        said.append(_name_in_words(self.likeness))
-        said += ["one with a suffix (Jr.) and one without or another"] if self.likeness.suffix_differs else []
+        said.append(_name_in_words(self.name_match))
+        said += ["one with a suffix (Jr.) and one without or another"] if self.name_match.suffix_differs else []
         said += [self.birth.value] if self.birth is not Birth.UNKNOWN else []
         said += ["a rare name"] if self.rare else []
         return "; ".join(said)
 
 
-def _name_in_words(likeness: Likeness) -> str:
-    alike = f"{likeness.score:.2f} alike"
+def _name_in_words(name_match: NameMatch) -> str:
+    alike = f"{name_match.score:.2f} alike"
     return {
-        Grade.OTHER: f"another name, {alike}",
-        Grade.EMPTY: "the contact has no name",
-        Grade.SURNAME: "name is our surname only",
-        Grade.PART: "name is a part or short form of ours, or ours and more",
-        Grade.ALIKE: f"name {alike}",
-        Grade.EQUAL: "name equal" if likeness.score == 1.0 else "name equal but for a nickname",
-    }[likeness.grade]
+        MatchLevel.OTHER: f"another name, {alike}",
+        MatchLevel.EMPTY: "the contact has no name",
+        MatchLevel.SURNAME: "name is our surname only",
+        MatchLevel.PART: "name is a part or short form of ours, or ours and more",
+        MatchLevel.SIMILAR: f"name {alike}",
+        MatchLevel.EQUAL: "name equal" if name_match.score == 1.0 else "name equal but for a nickname",
+    }[name_match.level]

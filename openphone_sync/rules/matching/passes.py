@@ -38,9 +38,9 @@ from openphone_sync.rules.matching.index import (
 from openphone_sync.rules.names import (
     NOBODY,
     Commonness,
-    Grade,
-    Likeness,
+    MatchLevel,
     Name,
+    NameMatch,
     compare,
     equal_keys,
     parse_name,
@@ -493,7 +493,7 @@ class _Matching:
         match = self._match(desired, contact)
         ours = "our source" if contact.source == self.rules.source else "another source"
         words = f"same external id, {ours}; {match.words}"
-        return Candidate(contact.contact_id, "external id", round(match.likeness.score, 2), words)
+        return Candidate(contact.contact_id, "external id", round(match.name_match.score, 2), words)
 
     def _settle_external_id(self, desired: DesiredContact, contact: RemoteContact) -> None:
         evidence = [self._external_candidate(desired, contact)]
@@ -502,7 +502,7 @@ class _Matching:
             self.settle(desired, Verdict.SKIP, contact, evidence, OWNED)
         elif contact.source == self.rules.source:
             self.settle(desired, Verdict.OWN, contact, evidence)
-        elif match.phone or (match.likeness.agrees and match.likeness.grade is not Grade.EMPTY):
+        elif match.phone or (match.name_match.agrees and match.name_match.level is not MatchLevel.EMPTY):
             self.settle(desired, Verdict.ADOPT, contact, evidence)
         else:
             self._hold(desired, evidence, "another source has given out its external id", None)
@@ -661,26 +661,26 @@ class _Matching:
             contact,
             phone=any(item.value in phones for item in desired.values.phones),
             email=any(item.value.strip().casefold() in emails for item in desired.values.emails),
-            likeness=self._likeness(desired, contact),
+            name_match=self._name_match(desired, contact),
             birth=compare_births(desired.birth_date, birth_of(contact, self.rules.birth_field)),
         )
 
-    def _likeness(self, desired: DesiredContact, contact: RemoteContact) -> Likeness:
+    def _name_match(self, desired: DesiredContact, contact: RemoteContact) -> NameMatch:
         """By the person's own name; by the display name only with contacts that are written in that form."""
-        if desired.slot and (alike := self._display_likeness(desired, contact)) is not None:
+        if desired.slot and (alike := self._display_name_match(desired, contact)) is not None:
             return alike
         theirs = self.index.name_of(contact)
         if not theirs.words:
-            return Likeness(Grade.EMPTY, 0.0)
+            return NameMatch(MatchLevel.EMPTY, 0.0)
         return compare(self.name(desired), theirs, self.common, self.rules.threshold)
 
-    def _display_likeness(self, desired: DesiredContact, contact: RemoteContact) -> Likeness | None:
+    def _display_name_match(self, desired: DesiredContact, contact: RemoteContact) -> NameMatch | None:
         """``James Smith - Brother`` beside another text of that form; None where that says nothing."""
         ours, theirs = split_form(desired.values.first_name), split_form(contact.display_name)
         if ours is None or theirs is None or ours[1] != theirs[1]:
             return None
         found = compare(parse_name(ours[0]), parse_name(theirs[0]), self.common, self.rules.threshold)
-        return found if found.grade >= Grade.ALIKE else None
+        return found if found.level >= MatchLevel.SIMILAR else None
 
     # -- the rest
 
@@ -696,8 +696,8 @@ class _Matching:
             owner = self.owner(match.contact, desired)
             if owner.ties is not _Ties.OTHERS or not match.phone or self._is_other_row(desired, match, owner):
                 continue
-            row = Candidate(owner.external_id, "row", round(match.likeness.score, 2), match.words)
-            self._list(desired, owner.external_id, match.likeness.score, match.words)
+            row = Candidate(owner.external_id, "row", round(match.name_match.score, 2), match.words)
+            self._list(desired, owner.external_id, match.name_match.score, match.words)
             return self._hold(desired, [row], f"same person as {owner.external_id}", None)
         return False
 
@@ -706,7 +706,7 @@ class _Matching:
             return True
         if (other := self.by_id.get(owner.external_id)) is not None:
             return not self._are_double(other, desired)
-        equal = match.likeness.grade is Grade.EQUAL and not match.likeness.suffix_differs
+        equal = match.name_match.level is MatchLevel.EQUAL and not match.name_match.suffix_differs
         return not (equal or same_person(self.name(desired), owner.name))
 
     def _settle_doubtful(self, desired: DesiredContact) -> bool:
@@ -715,7 +715,7 @@ class _Matching:
         if not found or self._is_known(desired):
             return False
         reason = "same phone, another name" if found[0].phone else "same e-mail, another name"
-        if all(m.likeness.agrees for m in found):
+        if all(m.name_match.agrees for m in found):
             reason = "the name agrees, the suffix or the date of birth does not"
         return self._hold(desired, [m.candidate for m in found], reason, found)
 
@@ -725,7 +725,7 @@ class _Matching:
 
     def _is_doubtful(self, match: Match) -> bool:
         ties = self.owner(match.contact, match.desired).ties
-        return ties is _Ties.FREE or (ties is _Ties.RELEASED and match.likeness.agrees)
+        return ties is _Ties.FREE or (ties is _Ties.RELEASED and match.name_match.agrees)
 
     def _settle_by_name(self, desired: DesiredContact) -> None:
         found = [] if self._is_known(desired) else self._named_alike(desired)
@@ -752,7 +752,7 @@ class _Matching:
 
     def _list_named(self, desired: DesiredContact, found: list[Match]) -> None:
         for match in found:
-            self._list(desired, match.contact.contact_id, match.likeness.score, match.words)
+            self._list(desired, match.contact.contact_id, match.name_match.score, match.words)
 
     def _named_alike(self, desired: DesiredContact) -> list[Match]:
         """Contacts of nobody above the threshold, the most alike first."""
@@ -763,7 +763,7 @@ class _Matching:
         if desired.birth_date and self.rules.birth_field:
             nearby |= {c.contact_id: c for c in self.index.born_on(desired.birth_date, self.rules.birth_field)}
         found = [m for i in nearby if (m := self._match_by_name(desired, nearby[i]))]
-        return sorted(found, key=lambda m: (-m.likeness.score, m.contact.contact_id))
+        return sorted(found, key=lambda m: (-m.name_match.score, m.contact.contact_id))
 
     def _match_by_name(self, desired: DesiredContact, contact: RemoteContact) -> Match | None:
         name, theirs = self.name(desired), self.index.name_of(contact)
@@ -773,7 +773,7 @@ class _Matching:
         if self.owner(contact, desired).ties is not _Ties.FREE:
             return None
         expected = max(self.common.namesakes(name), self.common.namesakes(theirs))
-        return replace(match, rare=match.likeness.agrees and expected < RARE_NAMESAKES)
+        return replace(match, rare=match.name_match.agrees and expected < RARE_NAMESAKES)
 
     def _is_near(self, name: Name, theirs: Name, desired: DesiredContact, contact: RemoteContact) -> bool:
         """Above the threshold, or born on the same day and with something of the name in common."""
@@ -785,10 +785,10 @@ class _Matching:
         return score >= ALIKE_WITH_BIRTH or not set(name.words).isdisjoint(theirs.words)
 
     def _is_held_by_name(self, match: Match) -> bool:
-        if match.birth is Birth.OTHER or (match.likeness.suffix_differs and not match.likeness.agrees):
+        if match.birth is Birth.OTHER or (match.name_match.suffix_differs and not match.name_match.agrees):
             return False
         born_alike = match.birth in (Birth.SAME, Birth.CLOSE)
-        return match.likeness.identical or match.rare or born_alike or match.email
+        return match.name_match.identical or match.rare or born_alike or match.email
 
     # -- holding, by policy
 
@@ -810,8 +810,8 @@ class _Matching:
 
     def _best(self, choices: list[Match]) -> Match | None:
         """The one choice above the threshold that no other equals."""
-        good = [m for m in choices if m.likeness.score >= self.rules.threshold and m.birth is not Birth.OTHER]
-        top = [m for m in good if m.likeness.score == max(g.likeness.score for g in good)]
+        good = [m for m in choices if m.name_match.score >= self.rules.threshold and m.birth is not Birth.OTHER]
+        top = [m for m in good if m.name_match.score == max(g.name_match.score for g in good)]
         free = len(top) == 1 and top[0].contact.contact_id not in self.taken
         return top[0] if free and not self.is_foreign(top[0].contact) else None
 
