@@ -526,13 +526,16 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What merging makes of base, theirs and ours: the whole contact to send, and the base to remember."""
+    """What merging makes of base, theirs and ours: the whole contact to send, and the base to remember.
+
+    ``notes`` say what is unusual about it (`Reason.NUMBERS_KEPT`).
+    """
 
     draft: ContactDraft
-    base: ContactValues
+    base: Base
     changes: tuple[FieldChange, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
-    warnings: tuple[str, ...] = ()
+    notes: tuple[Why, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,18 @@
-"""Three-way merge of one contact: base (what we last wrote), theirs (the contact now), ours (the mapped row). Pure.
+"""Three-way merge of one contact: base (the mapped values as last seen), theirs (the contact now), ours (the row). Pure.
 
-Ours are first name, company, role, the items that we wrote and the mapped custom fields. Everything else belongs to
-the people who use the phone app and is carried through with its item ids, because PATCH replaces whole arrays.
+Ours are first name, company, role, the link to the record, the mapped custom fields and the items that we wrote.
+Everything else belongs to the people who use the phone app and is carried through with its item ids, because PATCH
+replaces whole arrays. So does a mapped value that was there before we came (*met*): NULL in the source does not clear it.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from enum import Enum, auto
-from functools import partial
 
 from openphone_sync.model import (
+    Base,
     Conflict,
     ContactDraft,
     ContactValues,
@@ -24,50 +22,99 @@ from openphone_sync.model import (
     Item,
     Json,
     Merged,
+    Reason,
     RemoteContact,
     RemoteField,
     RemoteItem,
+    Tie,
+    Why,
 )
+from openphone_sync.rules.comparing import fold_email, fold_text, is_empty, is_midnight, is_same, make_comparable
+from openphone_sync.rules.item_merge import REMOTE, SOURCE, ItemRules, MergedItems, merge_items
 
-APP_SUFFIX = " (app)"
-"""Added to the label of a phone or e-mail that a person typed where the source changed the same item."""
+_SCALARS = {"firstName": "first_name", "company": "company", "role": "role", "sourceUrl": "source_url"}
+"""Our plain fields: the API's name and the attribute."""
 
-SOURCE, REMOTE = "source", "remote"
-
-_DATE_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?Z")
+_NOTHING = ContactValues("", "", "")
 
 
 @dataclass(frozen=True, slots=True)
 class MergeRules:
-    """Policies (OPENPHONE_ON_REMOTE_EDIT, OPENPHONE_ON_CONFLICT) and how phones compare.
+    """Policies (OPENPHONE_ON_REMOTE_EDIT, OPENPHONE_ON_CONFLICT) and how values compare.
 
-    ``field_names`` gives custom fields by key the names that staff know, for `FieldChange` and `Conflict`.
+    ``field_names`` gives custom fields by key the names that staff know, for `FieldChange` and `Conflict`. ``date_keys``
+    are the custom fields that hold dates; None: not known, and whatever looks like a date is one. Dates that we wrote
+    at midnight are moved to noon with a contact's next write; ``rewrite_midnight`` makes that a reason to write.
     """
 
     normalise_phone: Callable[[str], str]
     overwrite_edits: bool = False
     source_wins: bool = True
     field_names: Mapping[str, str] = field(default_factory=dict)
+    date_keys: frozenset[str] | None = None
+    rewrite_midnight: bool = False
+
+    def is_date(self, key: str | None) -> bool:
+        """Whether a custom field's values are compared by day."""
+        return self.date_keys is None or key in self.date_keys
+
+    def phones(self) -> ItemRules:
+        """The rules as phones are merged by them."""
+        return ItemRules("phoneNumbers", self.normalise_phone, self.overwrite_edits, self.source_wins)
+
+    def emails(self) -> ItemRules:
+        """The rules as e-mails are merged by them."""
+        return ItemRules("emails", fold_email, self.overwrite_edits, self.source_wins)
 
 
-class Footing(Enum):
-    """On what ground the merge stands."""
-
-    BASED = auto()  # we wrote this contact before and know what
-    OWN = auto()  # our earlier contact, but nobody remembers what was written: every difference is a conflict
-    PERSONS = auto()  # a person's contact that we join: fill what is empty, keep the rest
+# --- the whole contact ---------------------------------------------------------------------------------------------
 
 
-def merge(
-    base: ContactValues | None, theirs: RemoteContact, desired: DesiredContact, rules: MergeRules, *, own: bool
-) -> Merged:
+def merge(base: Base | None, theirs: RemoteContact, desired: DesiredContact, rules: MergeRules, tie: Tie) -> Merged:
     """What to send so that ``theirs`` follows the source and nothing that a person entered is lost.
 
-    ``own`` tells, where there is no base, an earlier contact of ours from a person's. No changes in the result means
-    that nothing needs sending.
+    Without a base, ``tie`` tells a person's contact (ADOPTED: fill what is empty, keep the rest) from an earlier contact of
+    ours (every difference is a conflict). No changes in the result means that nothing needs sending.
     """
-    footing = Footing.BASED if base else Footing.OWN if own else Footing.PERSONS
-    return _Merge(base or desired.values, theirs, desired, rules, footing).merged()
+    if base is not None:
+        tie = Tie.LINKED
+    elif tie is Tie.LINKED:
+        tie = Tie.OWN  # linked, but nobody knows what was written
+    scalars = _merge_scalars(base, theirs, desired.values, rules, tie)
+    phones, phone_base, notes = _merge_phones(base, theirs, desired, rules, tie)
+    emails = _merge_emails(base, theirs, desired, rules, tie)
+    custom = _merge_custom_fields(base, theirs, desired, rules, tie)
+    url = scalars["sourceUrl"].value
+    draft = ContactDraft(
+        first_name=_text(scalars["firstName"].value),
+        last_name=theirs.last_name,
+        company=_text(scalars["company"].value),
+        role=_text(scalars["role"].value),
+        phones=phones.items,
+        emails=emails.items,
+        custom_fields=custom.fields,
+        other_fields=theirs.other_fields,
+        # Adoption sets the external id only where there is none: another tool's stays.
+        external_id=desired.external_id if tie is Tie.ADOPTED and not theirs.external_id else None,
+        source_url=None if is_same(url, theirs.source_url) else _text(url) or "",
+    )
+    changes = make_changes(theirs, draft, rules)
+    if changes or rules.rewrite_midnight:
+        draft = replace(draft, custom_fields=_move_to_noon(draft.custom_fields, desired.values, custom.met, rules))
+        changes = make_changes(theirs, draft, rules)
+    met = {name for name, scalar in scalars.items() if scalar.met}
+    met.update(f"phoneNumbers:{value}" for value in phones.met)
+    met.update(f"emails:{value}" for value in emails.met)
+    met.update(f"customFields:{key}" for key in custom.met)
+    values = replace(desired.values, phones=phone_base, custom_fields=custom.base)
+    scalar_conflicts = tuple(scalar.conflict for scalar in scalars.values() if scalar.conflict)
+    return Merged(
+        draft=draft,
+        base=Base(values, frozenset(met)),
+        changes=changes,
+        conflicts=(*scalar_conflicts, *phones.conflicts, *emails.conflicts, *custom.conflicts),
+        notes=notes,
+    )
 
 
 def make_first_draft(desired: DesiredContact, source: str) -> ContactDraft:
@@ -75,8 +122,8 @@ def make_first_draft(desired: DesiredContact, source: str) -> ContactDraft:
     values = desired.values
     return ContactDraft(
         first_name=values.first_name,
-        company=values.company,
-        role=values.role,
+        company=values.company or None,
+        role=values.role or None,
         phones=tuple(RemoteItem(item.label, item.value) for item in values.phones),
         emails=tuple(RemoteItem(item.label, item.value) for item in values.emails),
         custom_fields=tuple(
@@ -84,6 +131,7 @@ def make_first_draft(desired: DesiredContact, source: str) -> ContactDraft:
         ),
         external_id=desired.external_id,
         source=source,
+        source_url=values.source_url or None,
     )
 
 
@@ -95,36 +143,298 @@ def make_changes(before: RemoteContact | None, draft: ContactDraft, rules: Merge
         ("lastName", old.last_name, draft.last_name),
         ("company", old.company, draft.company),
         ("role", old.role, draft.role),
-        ("phoneNumbers", _shown(old.phones), _shown(draft.phones)),
-        ("emails", _shown(old.emails), _shown(draft.emails)),
+        ("phoneNumbers", _show_items(old.phones), _show_items(draft.phones)),
+        ("emails", _show_items(old.emails), _show_items(draft.emails)),
     ]
-    was = {one.address: one.value for one in old.custom_fields}
+    if draft.source_url is not None:
+        pairs.append(("sourceUrl", old.source_url, draft.source_url or None))
+    old_values = {one.address: one.value for one in old.custom_fields}
     for one in draft.custom_fields:
         name = rules.field_names.get(one.address, one.address)
-        pairs.append((f"customFields.{name}", was.get(one.address), one.value))
+        pairs.append((f"customFields.{name}", old_values.get(one.address), one.value))
     if draft.touches_external_id:
         pairs.append(("externalId", old.external_id, draft.external_id))
-    return tuple(FieldChange(*pair) for pair in pairs if _canonical(pair[1]) != _canonical(pair[2]))
+    return tuple(FieldChange(*pair) for pair in pairs if make_comparable(pair[1]) != make_comparable(pair[2]))
 
 
 def find_differences(draft: ContactDraft, answer: RemoteContact, rules: MergeRules) -> tuple[str, ...]:
     """Names of the fields in which an answer is not what was sent; a 2xx alone proves nothing."""
     checks = {
-        "firstName": _fold(draft.first_name) == _fold(answer.first_name),
-        "lastName": _fold(draft.last_name) == _fold(answer.last_name),
-        "company": _fold(draft.company) == _fold(answer.company),
-        "role": _fold(draft.role) == _fold(answer.role),
-        "phoneNumbers": _keys(draft.phones, rules.normalise_phone) == _keys(answer.phones, rules.normalise_phone),
-        "emails": _keys(draft.emails, fold_email) == _keys(answer.emails, fold_email),
-        "customFields": _field_values(draft.custom_fields) == _field_values(answer.custom_fields),
+        "firstName": fold_text(draft.first_name) == fold_text(answer.first_name),
+        "lastName": fold_text(draft.last_name) == fold_text(answer.last_name),
+        "company": fold_text(draft.company) == fold_text(answer.company),
+        "role": fold_text(draft.role) == fold_text(answer.role),
+        "phoneNumbers": _sort_items(draft.phones, rules.normalise_phone)
+        == _sort_items(answer.phones, rules.normalise_phone),
+        "emails": _sort_items(draft.emails, fold_email) == _sort_items(answer.emails, fold_email),
+        "customFields": _are_same_fields(draft.custom_fields, answer.custom_fields, rules),
         "externalId": answer.external_id == draft.external_id or not draft.touches_external_id,
+        "sourceUrl": draft.source_url is None or fold_text(draft.source_url) == fold_text(answer.source_url),
     }
     return tuple(name for name, equal in checks.items() if not equal)
 
 
-def fold_email(address: str) -> str:
-    """The form in which two addresses are compared."""
-    return address.strip().casefold()
+# --- what is a person's --------------------------------------------------------------------------------------------
+
+
+def mark_met(values: ContactValues, before: RemoteContact, normalise_phone: Callable[[str], str]) -> Base:
+    """The base of a contact that 0.1.0 adopted without marks; ``before`` is the contact as it was before the adoption.
+
+    What stood there was kept by the adoption, so it is a person's still, or was replaced since by a value of ours:
+    nobody knows, and it counts as a person's.
+    """
+    met = {name for name, attribute in _SCALARS.items() if not is_empty(getattr(before, attribute))}
+    if before.display_name.strip():
+        met.add("firstName")
+    phones = {normalise_phone(item.value) for item in before.phones if item.value}
+    emails = {fold_email(item.value) for item in before.emails if item.value}
+    fields = {one.key for one in before.custom_fields if not is_empty(one.value)}
+    wanted_phones = {normalise_phone(item.value) for item in values.phones}
+    met.update(f"phoneNumbers:{value}" for value in wanted_phones & phones)
+    met.update(f"emails:{value}" for value in {fold_email(item.value) for item in values.emails} & emails)
+    met.update(f"customFields:{key}" for key, _ in values.custom_fields if key in fields)
+    return Base(values, frozenset(met))
+
+
+def holds_typed(base: Base | None, contact: RemoteContact, rules: MergeRules) -> bool:
+    """Whether a contact holds anything that we did not write, so that it must not be deleted.
+
+    Without a base nobody knows. A box that is not ticked (false) is nothing that a person typed.
+    """
+    if (
+        base is None
+        or fold_text(contact.last_name)
+        or any(not is_empty(value) for value in contact.other_fields.values())
+    ):
+        return True
+    values, met = base.values, base.met
+    for name, attribute in _SCALARS.items():
+        value = getattr(contact, attribute)
+        if not is_empty(value) and (name in met or not is_same(value, getattr(values, attribute))):
+            return True
+    for items, ours, item_rules in (
+        (contact.phones, values.phones, rules.phones()),
+        (contact.emails, values.emails, rules.emails()),
+    ):
+        written = [item for item in ours if f"{item_rules.name}:{item_rules.normalise(item.value)}" not in met]
+        if not set(_sort_items(items, item_rules.normalise)) <= set(_sort_items(written, item_rules.normalise)):
+            return True
+    written_fields = {key: to_json(value) for key, value in values.custom_fields if f"customFields:{key}" not in met}
+    return any(
+        not is_same(one.value, written_fields.get(one.key or ""), by_day=rules.is_date(one.key))
+        for one in contact.custom_fields
+        if not is_empty(one.value) and one.value is not False
+    )
+
+
+# --- one value -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """The three sides of one value.
+
+    ``known``: the base has it. ``met``: what stands there is a person's. ``denied``: the source says no, which is more than
+    nothing. ``yields``: a person's value wins over ours. ``by_day``: it is a date.
+    """
+
+    name: str
+    base: Json
+    theirs: Json
+    ours: Json
+    known: bool = False
+    met: bool = False
+    denied: bool = False
+    yields: bool = False
+    by_day: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """What a field becomes; ``met``: the value that stands there is a person's, not written by us."""
+
+    value: Json
+    met: bool = False
+    conflict: Conflict | None = None
+
+
+def _merge_value(sides: _Sides, tie: Tie, rules: MergeRules) -> _Value:
+    """One field, by the table of the design: is the base still theirs, is it still ours?"""
+    unchanged = sides.known and is_same(sides.base, sides.ours, by_day=sides.by_day)
+    if is_same(sides.theirs, sides.ours, by_day=sides.by_day):
+        # A person had it before the row did, unless we wrote it: as the base says, or because the contact is ours.
+        is_persons = sides.met if unchanged else tie is not Tie.OWN
+        return _Value(sides.theirs, met=is_persons and not is_empty(sides.ours))
+    if not sides.known:
+        return _merge_without_base(sides, tie, rules)
+    if unchanged:
+        # A person changed it. Nothing in the source never overwrites, and what was met is not ours to overwrite.
+        overwrites = rules.overwrite_edits and not (sides.met or is_empty(sides.ours) or sides.yields)
+        return _take_ours(sides) if overwrites else replace(_keep(sides), met=sides.met)
+    if not sides.met and is_same(sides.base, sides.theirs, by_day=sides.by_day):
+        return _fill(sides)  # it is as we wrote it: NULL in the source clears it
+    return _resolve_conflict(sides, rules)  # both changed it, or a person had it first
+
+
+def _merge_without_base(sides: _Sides, tie: Tie, rules: MergeRules) -> _Value:
+    """Fill what is empty. Our earlier contact follows the source, each difference is listed; a person's keeps the rest."""
+    if is_empty(sides.theirs):
+        return _fill(sides)
+    if tie is Tie.OWN:
+        return _resolve_conflict(sides, rules)
+    # On a contact of ours, a field that was mapped since and that a person had filled is worth a line in the report.
+    return _keep(sides, is_conflict=tie is Tie.LINKED and not is_empty(sides.ours))
+
+
+def _resolve_conflict(sides: _Sides, rules: MergeRules) -> _Value:
+    if is_empty(sides.ours) and not sides.denied:
+        return _keep(sides)  # NULL clears only what we wrote
+    if rules.source_wins and not sides.yields:
+        return _take_ours(sides)
+    return _keep(sides, is_conflict=True)
+
+
+def _fill(sides: _Sides) -> _Value:
+    return _Value(None if is_empty(sides.ours) else sides.ours)
+
+
+def _take_ours(sides: _Sides) -> _Value:
+    """Ours is written over what a person typed, which is listed."""
+    return replace(_fill(sides), conflict=Conflict(sides.name, SOURCE, sides.theirs))
+
+
+def _keep(sides: _Sides, *, is_conflict: bool = False) -> _Value:
+    conflict = Conflict(sides.name, REMOTE, sides.ours) if is_conflict else None
+    return _Value(sides.theirs, met=not is_empty(sides.ours), conflict=conflict)
+
+
+def _merge_scalars(
+    base: Base | None, theirs: RemoteContact, ours: ContactValues, rules: MergeRules, tie: Tie
+) -> dict[str, _Value]:
+    """First name, company, role and the link to the record, by the API's names."""
+    merged: dict[str, _Value] = {}
+    for name, attribute in _SCALARS.items():
+        sides = _Sides(
+            name,
+            getattr(base.values, attribute) if base else None,
+            getattr(theirs, attribute),
+            getattr(ours, attribute),
+            known=base is not None,
+            met=base is not None and name in base.met,
+            # A person who fills in the last name has made the name theirs.
+            yields=name == "firstName" and bool(fold_text(theirs.last_name)),
+        )
+        merged[name] = _merge_value(sides, tie, rules)
+    if tie is Tie.ADOPTED and theirs.display_name.strip():
+        merged["firstName"] = _Value(theirs.first_name, met=True)  # a last name alone is a name, too
+    return merged
+
+
+# --- phones and e-mails --------------------------------------------------------------------------------------------
+
+
+def _merge_phones(
+    base: Base | None, theirs: RemoteContact, desired: DesiredContact, rules: MergeRules, tie: Tie
+) -> tuple[MergedItems, tuple[Item, ...], tuple[Why, ...]]:
+    """Phones, their base, and a note where the source has no usable number and the contact's numbers stay."""
+    base_items = base.values.phones if base else ()
+    met = _find_marks(base, "phoneNumbers")
+    if not desired.phones_unusable:
+        merged = merge_items(base_items, met, theirs.phones, desired.values.phones, tie, rules.phones())
+        # The last number is never removed, also where the source has none.
+        if any(item.value for item in merged.items) or not any(item.value for item in theirs.phones):
+            return merged, desired.values.phones, ()
+    kept = MergedItems(theirs.phones, met)
+    return kept, base_items, (Why(Reason.NUMBERS_KEPT),)
+
+
+def _merge_emails(
+    base: Base | None, theirs: RemoteContact, desired: DesiredContact, rules: MergeRules, tie: Tie
+) -> MergedItems:
+    base_items = base.values.emails if base else ()
+    met = _find_marks(base, "emails")
+    return merge_items(base_items, met, theirs.emails, desired.values.emails, tie, rules.emails())
+
+
+def _find_marks(base: Base | None, name: str) -> frozenset[str]:
+    """Keys of the entries of one kind that are a person's."""
+    prefix = f"{name}:"
+    return (
+        frozenset(entry.removeprefix(prefix) for entry in base.met if entry.startswith(prefix)) if base else frozenset()
+    )
+
+
+# --- custom fields -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _CustomFields:
+    """Custom fields to send, the keys of those that are a person's, and the base to remember."""
+
+    fields: tuple[RemoteField, ...]
+    met: frozenset[str]
+    base: tuple[tuple[str, FieldValue | None], ...]
+    conflicts: tuple[Conflict, ...]
+
+
+def _merge_custom_fields(
+    base: Base | None, theirs: RemoteContact, desired: DesiredContact, rules: MergeRules, tie: Tie
+) -> _CustomFields:
+    old = dict(base.values.custom_fields) if base else {}
+    old_met = _find_marks(base, "customFields")
+    ours = dict(desired.values.custom_fields)
+    # A field that the row leaves out today (its text is not a date, say) keeps its base, for the day when it is back.
+    absent = {key: value for key, value in old.items() if key not in ours}
+    met = {key for key in old_met if key in absent}
+    conflicts: list[Conflict] = []
+
+    def merge_field(key: str, value: Json) -> Json:
+        sides = _Sides(
+            f"customFields.{rules.field_names.get(key, key)}",
+            to_json(old.get(key)),
+            value,
+            to_json(ours[key]),
+            known=key in old,
+            met=key in old_met,
+            denied=key in desired.denied,
+            by_day=rules.is_date(key),
+        )
+        merged = _merge_value(sides, tie, rules)
+        if merged.met:
+            met.add(key)
+        if merged.conflict:
+            conflicts.append(merged.conflict)
+        return merged.value
+
+    fields: list[RemoteField] = []
+    missing = dict(ours)
+    for one in theirs.custom_fields:
+        if one.key is not None and one.key in missing:
+            del missing[one.key]
+            fields.append(replace(one, value=merge_field(one.key, one.value)))
+        else:
+            fields.append(one)
+    added = (RemoteField(key, merge_field(key, None)) for key in missing)
+    fields += [one for one in added if not is_empty(one.value)]
+    new_base = tuple(sorted((absent | ours).items())) if absent else desired.values.custom_fields
+    return _CustomFields(tuple(fields), frozenset(met), new_base, tuple(conflicts))
+
+
+def _move_to_noon(
+    fields: tuple[RemoteField, ...], ours: ContactValues, met: AbstractSet[str], rules: MergeRules
+) -> tuple[RemoteField, ...]:
+    """Dates that we wrote at midnight, as we write them now; a date that a person typed stays as it is."""
+    written = {
+        key: to_json(value) for key, value in ours.custom_fields if key not in met and not is_midnight(to_json(value))
+    }
+    return tuple(
+        replace(one, value=written[one.key])
+        if one.key in written
+        and is_midnight(one.value)
+        and is_same(one.value, written[one.key], by_day=rules.is_date(one.key))
+        else one
+        for one in fields
+    )
 
 
 def to_json(value: FieldValue | None) -> Json:
@@ -132,349 +442,24 @@ def to_json(value: FieldValue | None) -> Json:
     return list(value) if isinstance(value, tuple) else value
 
 
-class _Merge:
-    """One contact being merged; collects conflicts and warnings on the way."""
-
-    def __init__(
-        self, base: ContactValues, theirs: RemoteContact, desired: DesiredContact, rules: MergeRules, footing: Footing
-    ) -> None:
-        self.base = base
-        self.theirs = theirs
-        self.desired = desired
-        self.ours = desired.values
-        self.rules = rules
-        self.footing = footing
-        self.conflicts: list[Conflict] = []
-        self.warnings: list[str] = []
-
-    def merged(self) -> Merged:
-        phones, base_phones = self._phones()
-        emails, base_emails = self._items("emails", self.base.emails, self.theirs.emails, self.ours.emails, fold_email)
-        draft = ContactDraft(
-            first_name=self._first_name(),
-            last_name=self.theirs.last_name,
-            company=self._scalar("company", self.base.company, self.theirs.company, self.ours.company),
-            role=self._scalar("role", self.base.role, self.theirs.role, self.ours.role),
-            phones=phones,
-            emails=emails,
-            custom_fields=self._custom_fields(),
-            other_fields=self.theirs.other_fields,
-            external_id=self.desired.external_id if self._joins() else None,
-        )
-        return Merged(
-            draft=draft,
-            base=replace(self.ours, phones=base_phones, emails=base_emails),
-            changes=make_changes(self.theirs, draft, self.rules),
-            conflicts=tuple(self.conflicts),
-            warnings=tuple(self.warnings),
-        )
-
-    def _joins(self) -> bool:
-        """Adoption sets the external id only where there is none."""
-        return self.footing is Footing.PERSONS and not self.theirs.external_id
-
-    # --- scalars ---------------------------------------------------------------------------------------------------
-
-    def _first_name(self) -> str | None:
-        theirs = self.theirs
-        if self.footing is Footing.PERSONS and theirs.display_name.strip():
-            return theirs.first_name
-        # A person who fills in the last name has made the name theirs: a conflict leaves it alone.
-        return self._scalar(
-            "firstName", self.base.first_name, theirs.first_name, self.ours.first_name, yields=bool(theirs.last_name)
-        )
-
-    def _scalar(self, name: str, base: str, theirs: str | None, ours: str, *, yields: bool = False) -> str | None:
-        if _fold(theirs) == _fold(ours):
-            return theirs
-        if self.footing is Footing.PERSONS:
-            return theirs if _fold(theirs) else ours
-        if self.footing is Footing.OWN:
-            return ours if not _fold(theirs) else self._conflict(name, theirs, ours, ours_wins=not yields)
-        if _fold(base) == _fold(theirs):
-            return ours
-        if _fold(base) == _fold(ours):
-            return ours if self.rules.overwrite_edits else theirs
-        return self._conflict(name, theirs, ours, ours_wins=not yields)
-
-    def _conflict(self, name: str, theirs: str | None, ours: str, *, ours_wins: bool = True) -> str | None:
-        if ours_wins and self.rules.source_wins:
-            self.conflicts.append(Conflict(name, SOURCE, theirs))
-            return ours
-        self.conflicts.append(Conflict(name, REMOTE, ours))
-        return theirs
-
-    # --- items -----------------------------------------------------------------------------------------------------
-
-    def _phones(self) -> tuple[tuple[RemoteItem, ...], tuple[Item, ...]]:
-        """Phones; text that is no number leaves them alone, and the last one is never removed."""
-        ours = self.ours.phones
-        base = self.base.phones if self.footing is Footing.BASED else ()
-        if self.desired.phones_unusable:
-            self._warn_kept()
-            ours = base
-        items, kept = self._items("phoneNumbers", base, self.theirs.phones, ours, self.rules.normalise_phone)
-        if any(item.value for item in self.theirs.phones) and not any(item.value for item in items):
-            self._warn_kept()
-            return self.theirs.phones, base
-        return items, kept
-
-    def _warn_kept(self) -> None:
-        self.warnings.append(
-            f"{self.desired.external_id}: no usable phone in the source, so the contact's numbers stay; "
-            "mend it in the client table"
-        )
-
-    def _items(
-        self,
-        name: str,
-        base: Sequence[Item],
-        theirs: Sequence[RemoteItem],
-        ours: Sequence[Item],
-        key: Callable[[str], str],
-    ) -> tuple[tuple[RemoteItem, ...], tuple[Item, ...]]:
-        known = base if self.footing is Footing.BASED else ()
-        merging = _ItemMerge(known, theirs, ours, key)
-        merge_label = partial(self._label, name)
-        merging.meet(merge_label)
-        merging.replace_dropped(merge_label, source_wins=self.rules.source_wins)
-        merging.restore(overwrite=self.rules.overwrite_edits and self.footing is Footing.BASED)
-        if self.footing is not Footing.PERSONS:
-            merging.displace(source_wins=self.rules.source_wins)
-        merging.append_new()
-        merging.remove_dropped()
-        if merging.conflicted:
-            self.conflicts.append(Conflict(name, SOURCE if self.rules.source_wins else REMOTE))
-        return tuple(merging.result), tuple(ours)
-
-    def _label(self, name: str, base: str | None, theirs: str, ours: str) -> str:
-        """A label that a person changed stays theirs, unless the source changed it too."""
-        if base is None or _fold(theirs) == _fold(ours):
-            return theirs
-        return self._scalar(f"{name}.name", base, theirs, ours) or ours
-
-    # --- custom fields -----------------------------------------------------------------------------------------------
-
-    def _custom_fields(self) -> tuple[RemoteField, ...]:
-        base = dict(self.base.custom_fields) if self.footing is Footing.BASED else {}
-        ours = dict(self.ours.custom_fields)
-        result: list[RemoteField] = []
-        for one in self.theirs.custom_fields:
-            if one.key in ours:
-                value = self._custom_field(one.key, base, one.value, ours.pop(one.key))
-                one = replace(one, value=value)  # noqa: PLW2901
-            result.append(one)
-        for key, wanted in ours.items():
-            value = self._custom_field(key, base, None, wanted)
-            if not _empty(value):
-                result.append(RemoteField(key, value))
-        return tuple(result)
-
-    def _custom_field(
-        self, key: str, base: Mapping[str, FieldValue | None], theirs: Json, wanted: FieldValue | None
-    ) -> Json:
-        ours = to_json(wanted)
-        if _canonical(theirs) == _canonical(ours):
-            return theirs
-        if _empty(theirs) and key not in base:
-            return ours
-        if self.footing is Footing.PERSONS:
-            return theirs
-        was = _canonical(to_json(base.get(key)))
-        if key in base and was == _canonical(theirs):
-            return ours
-        if key in base and was == _canonical(ours):
-            return ours if self.rules.overwrite_edits else theirs
-        return self._custom_conflict(key, theirs, ours, never_ours=key not in base and self.footing is Footing.BASED)
-
-    def _custom_conflict(self, key: str, theirs: Json, ours: Json, *, never_ours: bool) -> Json:
-        """NULL clears only what we wrote; a field that was never ours keeps what a person put there."""
-        name = f"customFields.{self.rules.field_names.get(key, key)}"
-        if _empty(ours) and key not in self.desired.denied:
-            return theirs
-        if never_ours or not self.rules.source_wins:
-            self.conflicts.append(Conflict(name, REMOTE, ours))
-            return theirs
-        self.conflicts.append(Conflict(name, SOURCE, theirs))
-        return ours
+# --- comparing lists -------------------------------------------------------------------------------------------------
 
 
-class _ItemMerge:
-    """Phones or e-mails of one contact being merged, step by step; ``result`` keeps their order.
-
-    An item is the same when its normalised value is the same, else when our label of the base tells.
-    """
-
-    def __init__(
-        self, base: Sequence[Item], theirs: Sequence[RemoteItem], ours: Sequence[Item], key: Callable[[str], str]
-    ) -> None:
-        self.key = key
-        self.base = {key(item.value): item for item in base}
-        self.result = list(theirs)
-        self.ours = {key(item.value): item for item in ours}
-        self.new = [item for value, item in self.ours.items() if value not in self.base]
-        self.dropped = [item for value, item in self.base.items() if value not in self.ours]
-        self.settled: set[int] = set()  # positions in result that have met an item of ours
-        self.conflicted = False
-
-    def meet(self, merge_label: Callable[[str | None, str, str], str]) -> None:
-        """Items with one value on both sides: only the label can differ."""
-        for value, item in self.ours.items():
-            at = self._position(value)
-            if at is None:
-                continue
-            base = self.base.get(value)
-            label = merge_label(base.label if base else None, self.result[at].label, item.label)
-            self._put(at, replace(self.result[at], label=label))
-            self.new = [one for one in self.new if one is not item]
-
-    def replace_dropped(self, merge_label: Callable[[str | None, str, str], str], *, source_wins: bool) -> None:
-        """A value that the source exchanged for another one moves within its item."""
-        for gone, item in self._exchanges():
-            at = self._position(self.key(gone.value))
-            if at is not None:
-                label = merge_label(gone.label, self.result[at].label, item.label)
-                self._put(at, replace(self.result[at], label=label, value=item.value))
-                self._settle_exchange(gone, item)
-                continue
-            at = self._labelled(gone.label)
-            if at is not None:
-                self._settle_exchange(gone, item)
-                self._displace(at, item, source_wins=source_wins)
-
-    def restore(self, *, overwrite: bool) -> None:
-        """Items of ours that a person removed or retyped stay so, unless the policy says otherwise."""
-        if not overwrite:
-            return
-        for value, item in self.ours.items():
-            if value in self.base and not self._holds(value):
-                at = self._labelled(self.base[value].label)
-                if at is None:
-                    self.new.append(item)
-                else:
-                    self._put(at, replace(self.result[at], label=item.label, value=item.value))
-
-    def displace(self, *, source_wins: bool) -> None:
-        """A new item of ours whose label another value carries: both stay, the other one as a further item."""
-        if self.base:
-            return
-        for item in list(self.new):
-            at = self._labelled(item.label)
-            if at is not None:
-                self.new.remove(item)
-                self._displace(at, item, source_wins=source_wins)
-
-    def append_new(self) -> None:
-        """What the source added."""
-        for item in self.new:
-            self._put(len(self.result), RemoteItem(item.label, item.value))
-
-    def remove_dropped(self) -> None:
-        """What the source removed; with its id and no value, so that an API that merges removes it too."""
-        for item in self.dropped:
-            at = self._position(self.key(item.value))
-            if at is not None:
-                self._put(at, replace(self.result[at], value=None))
-        self.result = [item for item in self.result if item.value is not None or item.item_id is not None]
-
-    def _displace(self, at: int, item: Item, *, source_wins: bool) -> None:
-        typed = self.result[at]
-        self.conflicted = True
-        if not source_wins:
-            self.settled.add(at)
-            return
-        label = typed.label if typed.label.endswith(APP_SUFFIX) else typed.label + APP_SUFFIX
-        self._put(at, replace(typed, label=item.label, value=item.value))
-        self._put(len(self.result), RemoteItem(label, typed.value, extra=typed.extra))
-
-    def _exchanges(self) -> list[tuple[Item, Item]]:
-        """Dropped items with the new item that takes their place: by label first, then in order."""
-        pairs: list[tuple[Item, Item]] = []
-        gone, new = list(self.dropped), list(self.new)
-        for one in list(gone):
-            match = next((item for item in new if item.label == one.label), None)
-            if match is not None:
-                pairs.append((one, match))
-                gone.remove(one)
-                new.remove(match)
-        return pairs + list(zip(gone, new, strict=False))
-
-    def _settle_exchange(self, gone: Item, item: Item) -> None:
-        self.dropped.remove(gone)
-        self.new.remove(item)
-
-    def _position(self, value: str) -> int | None:
-        """Where their item with this normalised value stands, if no other item of ours has met it."""
-        for at, item in enumerate(self.result):
-            if at not in self.settled and item.value is not None and self.key(item.value) == value:
-                return at
-        return None
-
-    def _holds(self, value: str) -> bool:
-        """Whether some item carries this normalised value, whoever has met it."""
-        return any(item.value is not None and self.key(item.value) == value for item in self.result)
-
-    def _labelled(self, label: str) -> int | None:
-        """Where an item with our label stands whose value is neither ours nor the base's: a person retyped it."""
-        for at, item in enumerate(self.result):
-            if at in self.settled or item.value is None or _fold(item.label) != _fold(label):
-                continue
-            if self.key(item.value) not in self.ours and self.key(item.value) not in self.base:
-                return at
-        return None
-
-    def _put(self, at: int, item: RemoteItem) -> None:
-        if at == len(self.result):
-            self.result.append(item)
-        else:
-            self.result[at] = item
-        self.settled.add(at)
+def _text(value: Json) -> str | None:
+    return value if isinstance(value, str) else None
 
 
-def _fold(text: str | None) -> str:
-    """Texts that differ only in composition or white space are equal; None equals empty."""
-    return " ".join(unicodedata.normalize("NFC", text or "").split())
-
-
-def _empty(value: Json) -> bool:
-    return value is None or value in ("", [], {})
-
-
-def _canonical(value: Json) -> object:
-    """A value in the form in which two are compared: dates by their day, numbers by size, options as a set."""
-    if _empty(value):
-        return None
-    if isinstance(value, bool):
-        return ("bool", value)
-    if isinstance(value, int | float):
-        return ("number", float(value))
-    if isinstance(value, list):
-        return ("list", tuple(sorted(repr(_canonical(one)) for one in value)))
-    if isinstance(value, str):
-        return _find_day(value) or _fold(value)
-    return repr(value)
-
-
-def _find_day(text: str) -> str | None:
-    """The day that a date-time of a custom field means: that of the nearest midnight UTC, noon being its own day.
-
-    The app stores the local midnight of whoever picks a date; a run writes noon, and once wrote midnight UTC.
-    """
-    if not _DATE_TIME.fullmatch(text):
-        return None
-    try:
-        return (datetime.fromisoformat(text) + timedelta(hours=12) - timedelta(microseconds=1)).date().isoformat()
-    except (ValueError, OverflowError):  # the 30th of February, the last day of the calendar
-        return None
-
-
-def _shown(items: Iterable[RemoteItem]) -> Json:
+def _show_items(items: Iterable[RemoteItem]) -> Json:
     return [{"name": item.label, "value": item.value} for item in items if item.value is not None]
 
 
-def _keys(items: Iterable[RemoteItem], key: Callable[[str], str]) -> list[tuple[str, str]]:
-    return sorted((_fold(item.label), key(item.value)) for item in items if item.value)
+def _sort_items(items: Iterable[RemoteItem | Item], normalise: Callable[[str], str]) -> list[tuple[str, str]]:
+    return sorted((fold_text(item.label), normalise(item.value)) for item in items if item.value)
 
 
-def _field_values(fields: Iterable[RemoteField]) -> dict[str, object]:
-    return {one.address: _canonical(one.value) for one in fields if not _empty(one.value)}
+def _are_same_fields(sent: Iterable[RemoteField], answered: Iterable[RemoteField], rules: MergeRules) -> bool:
+    """Whether two lists of custom fields mean the same; a field without a value counts as absent."""
+    first, second = ({one.address: one for one in fields if not is_empty(one.value)} for fields in (sent, answered))
+    return first.keys() == second.keys() and all(
+        is_same(one.value, second[address].value, by_day=rules.is_date(one.key)) for address, one in first.items()
+    )

@@ -13,6 +13,7 @@ from openphone_sync.errors import SafetyStopError
 from openphone_sync.model import (
     Action,
     ActionKind,
+    Base,
     Candidate,
     ClientTally,
     ContactValues,
@@ -24,6 +25,7 @@ from openphone_sync.model import (
     RemoteContact,
     Skipped,
     Standing,
+    Tie,
     Verdict,
 )
 from openphone_sync.rules.matching.passes import GONE_TWICE, HANDED_OVER, Matches
@@ -31,6 +33,8 @@ from openphone_sync.rules.merging import MergeRules, make_changes, make_first_dr
 
 NUMBERS_STAY = "no usable phone in the source: the contact's numbers stay"
 NOT_OURS = "gone from the source, and not made by this tool: never deleted"
+
+_TIES = {Verdict.LINKED: Tie.LINKED, Verdict.OWN: Tie.OWN, Verdict.ADOPT: Tie.ADOPTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +157,12 @@ def _meet(pair: Pair, link: Link | None, owners: Mapping[str, Link], rules: Plan
     if remote is None:
         raise AssertionError(f"{pair.desired.external_id}: {pair.verdict} without a contact")
     base = _base(remote, owners)
-    merged = merge(base, remote, pair.desired, rules.merging, own=pair.verdict is not Verdict.ADOPT)
+    # The state does not hold marks yet: what it remembers counts as written by us.
+    merged = merge(Base(base) if base else None, remote, pair.desired, rules.merging, _TIES[pair.verdict])
     linked_before = pair.verdict is Verdict.LINKED
     kind = (ActionKind.UPDATE if merged.changes else ActionKind.UNCHANGED) if linked_before else ActionKind.ADOPT
     lost = base is not None and base.phones and not pair.desired.values.phones
-    planned = _linked(pair.desired, link, remote.contact_id, merged.base, rules)
+    planned = _linked(pair.desired, link, remote.contact_id, merged.base.values, rules)
     return Action(
         kind=kind,
         link=replace(planned, reason=NUMBERS_STAY) if lost else planned,
@@ -193,7 +198,7 @@ def _create(pair: Pair, link: Link | None, taken: Container[str], rules: Plannin
         link=replace(planned, times_gone=(link.times_gone + 1) if recreates and link else planned.times_gone),
         desired=desired,
         verdict=pair.verdict,
-        merged=Merged(draft, desired.values, make_changes(None, draft, rules.merging)),
+        merged=Merged(draft, Base(desired.values), make_changes(None, draft, rules.merging)),
         evidence=pair.evidence,
         reason=pair.reason,
         recreates=recreates,

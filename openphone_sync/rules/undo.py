@@ -13,6 +13,7 @@ from dataclasses import replace
 from openphone_sync.model import (
     Action,
     ActionKind,
+    Base,
     Conflict,
     ContactDraft,
     ContactValues,
@@ -93,7 +94,7 @@ def _undo_update(entry: JournalEntry, current: RemoteContact | None, link: Link,
         contact_id=current.contact_id,
         before=current,
         base=link.base,
-        merged=Merged(draft, link.base or _NOTHING, changes, tuple(Conflict(name, "remote") for name in kept)),
+        merged=Merged(draft, Base(link.base or _NOTHING), changes, tuple(Conflict(name, "remote") for name in kept)),
         reason=f"changed by {entry.run_id}",
         linked_before=not unlinks,
         unlinks=unlinks,
@@ -115,11 +116,12 @@ def _undo_deletion(entry: JournalEntry, current: RemoteContact | None, link: Lin
         other_fields=before.other_fields,
         external_id=before.external_id,
         source=before.source,
+        source_url=before.source_url,
     )
     return Action(
         kind=ActionKind.CREATE,
         link=replace(entry.link, contact_id=None, standing=Standing.REVERTED, reason=f"rolled back by {entry.run_id}"),
-        merged=Merged(draft, entry.link.base or _NOTHING, make_changes(None, draft, rules)),
+        merged=Merged(draft, Base(entry.link.base or _NOTHING), make_changes(None, draft, rules)),
         reason=f"deleted by {entry.run_id}",
     )
 

@@ -27,6 +27,7 @@ from openphone_sync.errors import (
 from openphone_sync.model import (
     Action,
     ActionKind,
+    Base,
     ContactDraft,
     DesiredContact,
     Link,
@@ -35,6 +36,7 @@ from openphone_sync.model import (
     RemoteContact,
     Result,
     Standing,
+    Tie,
     Verdict,
 )
 from openphone_sync.ports import Clock, Ledger, Progress, Workspace
@@ -330,8 +332,8 @@ class _Writer:
         return replace(self._patch(mending), kind=ActionKind.CREATE)
 
     def _make_mending(self, action: Action, desired: DesiredContact, found: RemoteContact, kind: ActionKind) -> Action:
-        merged = merge(None, found, desired, self._rules.merging, own=True)
-        link = replace(action.link, contact_id=found.contact_id, base=merged.base)
+        merged = merge(None, found, desired, self._rules.merging, Tie.OWN)
+        link = replace(action.link, contact_id=found.contact_id, base=merged.base.values)
         return replace(action, kind=kind, contact_id=found.contact_id, before=found, merged=merged, link=link)
 
     def _other_came_back(self, action: Action, entry_id: int, found: RemoteContact) -> Outcome:
@@ -370,8 +372,9 @@ class _Writer:
             return replace(action, before=fresh)
         if desired is None:
             raise ContactError("the contact was changed meanwhile and is left alone", code="changed")
-        merged = merge(action.base, fresh, desired, self._rules.merging, own=action.verdict is not Verdict.ADOPT)
-        return replace(action, before=fresh, merged=merged, link=replace(action.link, base=merged.base))
+        tie = Tie.ADOPTED if action.verdict is Verdict.ADOPT else Tie.OWN
+        merged = merge(Base(action.base) if action.base else None, fresh, desired, self._rules.merging, tie)
+        return replace(action, before=fresh, merged=merged, link=replace(action.link, base=merged.base.values))
 
     def _patch(self, action: Action) -> Outcome:
         draft, contact_id = _draft(action), action.contact_id or ""
@@ -420,7 +423,7 @@ class _Writer:
         """Instead of an adoption: what a list goes on showing, but answers 404 time and again, is nobody's contact."""
         draft = make_first_draft(desired, self._rules.source)
         link = replace(action.link, contact_id=None, base=desired.values)
-        merged = Merged(draft, desired.values, make_changes(None, draft, self._rules.merging))
+        merged = Merged(draft, Base(desired.values), make_changes(None, draft, self._rules.merging))
         return replace(
             action, kind=ActionKind.CREATE, contact_id=None, before=None, base=None, merged=merged, link=link
         )

@@ -19,7 +19,9 @@ from openphone_sync.model import (
     Choice,
     ClientRow,
     DesiredContact,
+    FieldType,
     Link,
+    Reason,
     Skipped,
     Standing,
     Verdict,
@@ -61,6 +63,11 @@ from openphone_sync.run.waiting import keep_trying
 FACT_LAST_FULL = "last_full"
 
 _CREATING = frozenset({Verdict.CREATE, Verdict.RECREATE})
+_NOTES = {
+    Reason.NUMBERS_KEPT: "no usable phone in the source, so the contact's numbers stay; fix it in the client table"
+}
+"""What is said of a contact that is written in an unusual way."""
+
 _T = TypeVar("_T")
 
 
@@ -88,11 +95,13 @@ def decide(options: SyncOptions, parts: Parts, run_id: str, deadline_s: float) -
 
 def make_merge_rules(settings: Settings, fields: FieldMap) -> MergeRules:
     """The merge policies of the settings."""
+    known = fields.definitions
     return MergeRules(
         normalise_phone=lambda text: normalise_phone(text, settings.region),
         overwrite_edits=settings.on_remote_edit == "overwrite",
         source_wins=settings.on_conflict == "source",
-        field_names={one.key: one.name for one in fields.definitions},
+        field_names={one.key: one.name for one in known},
+        date_keys=frozenset(one.key for one in known if one.kind == FieldType.DATE) if known else None,
     )
 
 
@@ -381,7 +390,11 @@ class _Look:
 
 def _contact_warnings(desired: Iterable[DesiredContact], actions: Iterable[Action]) -> list[str]:
     found = [warning for one in desired for warning in one.warnings]
-    return found + [warning for action in actions if action.merged for warning in action.merged.warnings]
+    return found + [
+        f"{action.external_id}: {_NOTES[note.reason]}"
+        for action in actions
+        for note in (action.merged.notes if action.merged else ())
+    ]
 
 
 def make_row_digest(settings: Settings) -> bytes:

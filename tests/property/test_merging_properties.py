@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openphone_sync.model import (
+    Base,
     ContactDraft,
     ContactValues,
     DesiredContact,
@@ -20,8 +21,10 @@ from openphone_sync.model import (
     RemoteContact,
     RemoteField,
     RemoteItem,
+    Tie,
 )
-from openphone_sync.rules.merging import APP_SUFFIX, MergeRules, find_differences, make_first_draft, merge
+from openphone_sync.rules.item_merge import APP_SUFFIX
+from openphone_sync.rules.merging import MergeRules, find_differences, make_first_draft, merge
 from openphone_sync.rules.phones import normalise_phone
 
 RULES = MergeRules(normalise_phone=lambda text: normalise_phone(text, "US"))
@@ -38,7 +41,7 @@ class World:
 
     contact: RemoteContact
     ours: ContactValues
-    base: ContactValues | None
+    base: Base | None
     unusable: bool = False
     typed_phones: set[str] = field(default_factory=set)
     typed_emails: set[str] = field(default_factory=set)
@@ -62,7 +65,7 @@ def stored(contact: RemoteContact, draft: ContactDraft) -> RemoteContact:
 
 def run_merge(world: World) -> Merged:
     desired = DesiredContact("client_1", "1", 0, "x", world.ours, phones_unusable=world.unusable)
-    return merge(world.base, world.contact, desired, RULES, own=True)
+    return merge(world.base, world.contact, desired, RULES, Tie.OWN)
 
 
 def apply_merge(world: World) -> Merged:
@@ -153,12 +156,12 @@ def assert_nothing_lost(world: World) -> None:
     assert {one.key: one.value for one in world.contact.custom_fields}.get("note") == world.note
 
 
-def assert_scalars_that_gave_way_are_listed(before: RemoteContact, base: ContactValues | None, merged: Merged) -> None:
+def assert_scalars_that_gave_way_are_listed(before: RemoteContact, base: Base | None, merged: Merged) -> None:
     """What staff had put into a field of ours and is gone now must stand in the conflicts with its value."""
     listed = {one.field: one.lost for one in merged.conflicts if one.kept == "source"}
     for name, old, new, was in (
-        ("firstName", before.first_name, merged.draft.first_name, base.first_name if base else None),
-        ("role", before.role, merged.draft.role, base.role if base else None),
+        ("firstName", before.first_name, merged.draft.first_name, base.values.first_name if base else None),
+        ("role", before.role, merged.draft.role, base.values.role if base else None),
     ):
         if old and old not in (new, was):
             assert listed[name] == old
@@ -175,7 +178,7 @@ def test_no_history_loses_what_a_person_typed_and_every_history_converges(
     world = World(RemoteContact("c1"), ContactValues("", "", ""), None)
     edit_office(world, first)
     draft = make_first_draft(DesiredContact("client_1", "1", 0, "x", world.ours), "ours")
-    world.contact, world.base = stored(world.contact, draft), world.ours
+    world.contact, world.base = stored(world.contact, draft), Base(world.ours)
     for office, staff in history:
         if office is not None:
             edit_office(world, office)
@@ -203,7 +206,7 @@ def test_joining_a_persons_contact_changes_nothing_that_is_there(
         edit_staff(world, *edit)
     edit_office(world, first)
     before = world.contact
-    merged = merge(None, before, DesiredContact("client_1", "1", 0, "x", world.ours), RULES, own=False)
+    merged = merge(None, before, DesiredContact("client_1", "1", 0, "x", world.ours), RULES, Tie.ADOPTED)
     for change in merged.changes:
         if isinstance(change.before, list):
             assert all(item in change.after for item in change.before)  # type: ignore[operator]
@@ -219,7 +222,7 @@ def test_a_label_takes_the_suffix_once(
 ) -> None:
     world = World(RemoteContact("c1"), ContactValues("", "", ""), None)
     edit_office(world, first)
-    world.base = world.ours
+    world.base = Base(world.ours)
     world.contact = stored(world.contact, make_first_draft(DesiredContact("client_1", "1", 0, "x", world.ours), "ours"))
     for office, staff in history:
         edit_office(world, office)

@@ -7,15 +7,19 @@ from dataclasses import replace
 import pytest
 
 from openphone_sync.model import (
+    Base,
     ContactDraft,
     ContactValues,
     DesiredContact,
     FieldValue,
     Item,
     Merged,
+    Reason,
     RemoteContact,
     RemoteField,
     RemoteItem,
+    Tie,
+    Why,
 )
 from openphone_sync.rules.merging import MergeRules, find_differences, make_changes, make_first_draft, merge
 from openphone_sync.rules.phones import normalise_phone
@@ -54,15 +58,16 @@ def written(ours: ContactValues) -> RemoteContact:
 
 
 def merging(
-    base: ContactValues | None,
+    base: ContactValues | Base | None,
     theirs: RemoteContact,
     ours: ContactValues,
     rules: MergeRules = RULES,
-    *,
-    own: bool = True,
+    tie: Tie = Tie.OWN,
     **more: object,
 ) -> Merged:
-    return merge(base, theirs, wanted(ours, **more), rules, own=own)
+    """``base`` counts as written by us."""
+    known = Base(base) if isinstance(base, ContactValues) else base
+    return merge(known, theirs, wanted(ours, **more), rules, tie)
 
 
 def shown(draft: ContactDraft) -> dict[str, str]:
@@ -110,7 +115,7 @@ def test_both_made_the_same_change_only_moves_the_base() -> None:
     theirs = replace(written(values()), role="Criminal Client")
     merged = merging(values(), theirs, values(role="Criminal Client"))
     assert merged.changes == ()
-    assert merged.base.role == "Criminal Client"
+    assert merged.base.values.role == "Criminal Client"
 
 
 def test_a_conflict_takes_the_source_and_is_listed_with_what_gave_way() -> None:
@@ -187,8 +192,8 @@ def test_a_number_that_the_source_dropped_goes_but_never_the_last() -> None:
     assert shown(merging(two, written(two), values()).draft) == {A: "Main Phone"}
     last = merging(values(), written(values()), values(None))
     assert last.changes == ()
-    assert last.base.phones == values().phones
-    assert last.warnings
+    assert last.base.values.phones == values().phones
+    assert last.notes == (Why(Reason.NUMBERS_KEPT),)
 
 
 def test_text_that_is_no_number_leaves_all_numbers_alone() -> None:
@@ -307,7 +312,7 @@ def test_a_persons_contact_is_only_filled() -> None:
         phones=(RemoteItem("Cell", A),),
         custom_fields=(RemoteField("county", "Kern"),),
     )
-    merged = merging(None, theirs, values(county="LA", type="civil"), own=False)
+    merged = merging(None, theirs, values(county="LA", type="civil"), tie=Tie.ADOPTED)
     assert merged.draft.first_name == "James"
     assert merged.draft.company == "Acme"
     assert merged.draft.role == "Civil Client"
@@ -320,7 +325,7 @@ def test_a_persons_contact_is_only_filled() -> None:
 
 def test_another_tools_external_id_is_left_standing() -> None:
     theirs = RemoteContact("c1", "crm-77", "crm", "James Smith", phones=(RemoteItem("Cell", A),))
-    assert merging(None, theirs, values(), own=False).draft.external_id is None
+    assert merging(None, theirs, values(), tie=Tie.ADOPTED).draft.external_id is None
 
 
 # --- answers ------------------------------------------------------------------------------------------------------------
