@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from openphone_sync import state
 from openphone_sync.config import API, DATABASE, Settings, describe_missing
@@ -23,16 +23,19 @@ from openphone_sync.ops.redaction import make_redactor
 from openphone_sync.run.context import Parts, SyncOptions
 
 if TYPE_CHECKING:
+    from openphone_sync.conversations.archive import FetchTools
     from openphone_sync.model import ClientRow, SourceIdentity
     from openphone_sync.openphone.api import OpenPhone
     from openphone_sync.openphone.pacing import Pacer
     from openphone_sync.openphone.probe import ApiFacts
-    from openphone_sync.ports import ClientSource, Clock, ConversationSource, Progress
+    from openphone_sync.ports import ClientSource, Clock, ConversationSource, NotedProgress, Progress
     from openphone_sync.postgres.inspecting import DatabaseFacts, TableFacts
     from openphone_sync.run.report import RunFrame
     from openphone_sync.state import History, Store
 
 PACING_FILE = "pacing.db"
+MOST_MEDIA_BYTES = 500_000_000  # a call of several hours; texts carry 5 MB at most
+MEDIA_DEADLINE_S = 1800.0
 
 
 class SystemClock:
@@ -193,6 +196,70 @@ def open_conversations(settings: Settings, table: str = "") -> Iterator[Conversa
 
 
 @contextmanager
+def open_fetch(
+    settings: Settings,
+    clock: SystemClock,
+    progress: NotedProgress,
+    signal_number: Callable[[], int],
+    tell: Callable[[str], None],
+) -> Iterator[FetchTools]:
+    """What an archive fetch works with: the same pacer and retries as a sync, and a second client that holds no key."""
+    from openphone_sync.conversations.archive import FetchTools  # noqa: PLC0415
+    from openphone_sync.errors import NotSentError  # noqa: PLC0415
+    from openphone_sync.openphone.api import make_client  # noqa: PLC0415
+    from openphone_sync.openphone.conversations import ConversationReader  # noqa: PLC0415
+    from openphone_sync.openphone.retry import Caller, RetryRules  # noqa: PLC0415
+    from openphone_sync.ops.http import Downloaded, download, make_http_client  # noqa: PLC0415
+
+    halted = threading.Event()
+    timeout_s = settings.timeout_ms / 1000
+
+    def stopping() -> bool:
+        return halted.is_set() or signal_number() != 0
+
+    def halt() -> None:
+        halted.set()
+        clock.wake()
+
+    def check() -> None:
+        if stopping():
+            raise NotSentError("not sent: the fetch is stopping", code="stopped")
+
+    def download_media(url: str, file: BinaryIO) -> Downloaded:
+        is_local = settings.base_url.startswith("http://")  # of the sandbox: no other may do without https
+        return download(
+            media,
+            url,
+            file,
+            most=MOST_MEDIA_BYTES,
+            deadline_s=MEDIA_DEADLINE_S,
+            is_local=is_local,
+            clock=clock,
+            check=check,
+        )
+
+    prepare_state_dir(settings.state_dir)
+    pacer = _make_pacer(settings, clock)
+    with make_client(settings.base_url, settings.api_key, timeout_s) as client, make_http_client(timeout_s) as media:
+        rules = RetryRules(settings.retry_attempts, settings.retry_delay_ms / 1000)
+        caller = Caller(client, pacer, rules, clock, stopping=stopping, warn=tell)
+        try:
+            yield FetchTools(
+                ConversationReader(caller),
+                download_media,
+                clock,
+                progress,
+                stopping,
+                halt,
+                signal_number,
+                tell,
+                _find_spacing(settings),
+            )
+        finally:
+            pacer.close()
+
+
+@contextmanager
 def look_at_state(settings: Settings) -> Iterator[Store]:
     """The state for looking only, closed at the end."""
     store = state.peek_store(settings.state_dir)
@@ -272,10 +339,15 @@ def mark_key(api_key: str, base_url: str) -> str:
 
 
 def _make_pacer(settings: Settings, clock: Clock) -> Pacer:
-    from openphone_sync.openphone.pacing import Pacer, make_spacing  # noqa: PLC0415
+    from openphone_sync.openphone.pacing import Pacer  # noqa: PLC0415
 
-    spacing = make_spacing(settings.rate_per_second, settings.rate_per_minute, settings.rate_per_hour)
-    return Pacer(settings.state_dir / PACING_FILE, spacing, clock)
+    return Pacer(settings.state_dir / PACING_FILE, _find_spacing(settings), clock)
+
+
+def _find_spacing(settings: Settings) -> float:
+    from openphone_sync.openphone.pacing import make_spacing  # noqa: PLC0415
+
+    return make_spacing(settings.rate_per_second, settings.rate_per_minute, settings.rate_per_hour)
 
 
 def _make_workspace(

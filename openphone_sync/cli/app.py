@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from openphone_sync.cli import check, explain, export, review, runs, sandbox, schedule, status, sync
+from openphone_sync.cli import archive, check, explain, export, review, runs, sandbox, schedule, status, sync
 from openphone_sync.cli.options import Group
 from openphone_sync.errors import EXIT_CODES
 
@@ -50,4 +50,5 @@ status.register(app)
 check.register(app)
 schedule.register(app)
 export.register(app)
+archive.register(app)
 sandbox.register(app)

@@ -159,7 +159,7 @@ def _make_selection(
 ) -> Selection:
     from openphone_sync.model import Selection  # noqa: PLC0415
 
-    start, end = _parse_time(since, "--since"), _parse_time(until, "--until")
+    start, end = parse_time_option(since, "--since"), parse_time_option(until, "--until")
     if start is not None and end is not None and start >= end:
         raise typer.BadParameter(f"{until!r} is not after --since; give a later time", param_hint="--until")
     return Selection(
@@ -171,7 +171,8 @@ def _make_selection(
     )
 
 
-def _parse_time(text: str | None, option: str) -> datetime | None:
+def parse_time_option(text: str | None, option: str) -> datetime | None:
+    """The moment that an option names; BadParameter for text that is none."""
     from openphone_sync.conversations.export import parse_moment  # noqa: PLC0415
 
     moment = parse_moment(text) if text else None

@@ -34,6 +34,8 @@ COMMANDS: Sequence[str] = (
     "rollback latest --dry-run --json",
     "explain {client} --json",
     "problems --json",
+    "archive fetch archive --media --json",
+    "archive verify archive --json",
 )
 WIDTH = 110
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?")
@@ -46,7 +48,7 @@ def make_shapes() -> Iterator[tuple[str, str]]:
         tempfile.TemporaryDirectory() as folder,
         pytest.MonkeyPatch.context() as patch,
         EmbeddedPostgres() as postgres,
-        SandboxServer(SandboxOptions(rate_limit=FAST, custom_fields=CUSTOM_FIELDS[1:])) as sandbox,
+        SandboxServer(SandboxOptions(rate_limit=FAST, custom_fields=CUSTOM_FIELDS[1:], conversations=2)) as sandbox,
     ):
         office = Office(postgres.dsn(), sandbox, Path(folder), patch)
         client = _live_a_day(office)
