@@ -11,10 +11,14 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from cronsim import CronSim, CronSimError
+
+from openphone_sync.documents import parse_duration
 from openphone_sync.errors import ConfigurationError
 
 CUSTOM_FIELD_NAMES = (
@@ -38,7 +42,6 @@ _SOURCE_LENGTH = 72  # on creation; 75 elsewhere (vendor document)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _CRON_FIELDS = 5
 _WEEKDAY_OR_MONTH = re.compile(r"SUN|MON|TUE|WED|THU|FRI|SAT|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC")
-_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +60,6 @@ class _RejectedError(ValueError):
 
 
 # --- parsers: text -> value, or _RejectedError with what is accepted --------------------------------------------------
-
-
-def parse_duration(text: str) -> float:
-    """``90``, ``30s``, ``15m``, ``26h`` or ``7d`` in seconds; `ValueError` otherwise."""
-    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([smhd]?)\s*", text.lower())
-    if not found:
-        raise _RejectedError("a duration such as 30s, 15m, 26h or 7d")
-    return float(found[1]) * _UNITS_S[found[2] or "s"]
 
 
 def _text(text: str) -> str:
@@ -149,10 +144,6 @@ def _change_limit(text: str) -> ChangeLimit:
 
 def _schedule(text: str) -> str:
     """Five fields that cron knows: cronsim would take seconds, ``L`` and ``#`` as well."""
-    from datetime import UTC, datetime  # noqa: PLC0415
-
-    from cronsim import CronSim, CronSimError  # noqa: PLC0415
-
     fields = text.upper().split()
     try:
         CronSim(" ".join(fields), datetime(2026, 1, 1, tzinfo=UTC))

@@ -35,12 +35,12 @@ EXIT_CODES: Mapping[int, str] = {
     3: "API or database could not be reached, or refused the credentials",
     4: "stopped before writing: a safety limit, a stale plan, another workspace",
     5: "another run holds the lock",
-    6: "changes are pending (dry-run --detailed-exitcode alone)",
+    6: "changes are pending (only dry-run --detailed-exitcode)",
     BUG: "a bug; the traceback is in the log",
-    129: "interrupted (SIGHUP): what was in flight was finished and recorded",
-    130: "interrupted (SIGINT), likewise",
-    141: "whoever read the output has left",
-    143: "interrupted (SIGTERM), likewise",
+    129: "interrupted by SIGHUP; what was in flight was finished and recorded",
+    130: "interrupted by SIGINT (Ctrl-C), in the same way",
+    141: "the reader of the output is gone (SIGPIPE)",
+    143: "interrupted by SIGTERM, in the same way",
 }
 """What a process ends with."""
 
@@ -54,7 +54,7 @@ class OpenPhoneSyncError(Exception):
         return str(self).partition("; ")[0]
 
     @property
-    def mend(self) -> str:
+    def fix(self) -> str:
         """What to do now; empty where the message does not say."""
         return str(self).partition("; ")[2]
 

@@ -60,12 +60,12 @@ def dry_run(
 ) -> RunReport:
     """What `sync` would do: its report, with ``actions`` (which hold people's data), and nothing written but ``out``."""
     settings = settings or load_settings(os.environ, require=REQUIRED)
-    with _open_run(settings, "dry-run", options, stop, looking=True) as (parts, frame):
+    with _open_run(settings, "dry-run", options, stop, read_only=True) as (parts, frame):
         return workflow.dry_run(options, parts, frame, out)
 
 
 def _open_run(
-    settings: Settings, command: str, options: SyncOptions, stop: Event | None, *, looking: bool = False
+    settings: Settings, command: str, options: SyncOptions, stop: Event | None, *, read_only: bool = False
 ) -> AbstractContextManager[tuple[Parts, RunFrame]]:
     """A run without progress; the event wakes its clock, and stands for a SIGTERM."""
     event = stop or Event()
@@ -75,6 +75,6 @@ def _open_run(
         options,
         SystemClock(event),
         NoProgress(),
-        looking=looking,
+        read_only=read_only,
         signal_number=lambda: signal.SIGTERM if event.is_set() else 0,
     )

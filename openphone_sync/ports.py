@@ -12,15 +12,12 @@ from typing import Protocol
 
 from openphone_sync.model import (
     Action,
-    Block,
     ClientRow,
     ContactDraft,
-    ConversationCounts,
     FieldDefinition,
     Link,
     Outcome,
     RemoteContact,
-    Selection,
     SourceIdentity,
 )
 
@@ -142,32 +139,6 @@ class NotedProgress(Progress, Protocol):
 
     def note(self, text: str) -> None:
         """Shown beside the count from now on."""
-
-
-class ConversationSource(Protocol):
-    """Stored conversations in one snapshot. Every call may raise `ConfigurationError` or `UnreachableError`."""
-
-    @property
-    def name(self) -> str:
-        """Where they are stored."""
-
-    def columns(self, selection: Selection) -> tuple[str, ...]:
-        """The names that the selection yields, in order."""
-
-    def count(self, selection: Selection) -> int:
-        """How many conversations `read_json` and `read_csv` will yield."""
-
-    def read_json(self, selection: Selection) -> Iterator[Block]:
-        """Newest first; each conversation a JSON object on a line of its own."""
-
-    def read_csv(self, selection: Selection, *, raw: bool = False) -> Iterator[Block]:
-        """Newest first; each conversation a CSV record, safe for spreadsheets unless ``raw``."""
-
-    def read_counts(self) -> ConversationCounts:
-        """Totals over all of them."""
-
-    def close(self) -> None:
-        """End the snapshot, and whatever still runs in it."""
 
 
 class Shield(Protocol):

@@ -20,8 +20,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from openphone_sync.cli.app import app
-from openphone_sync.cli.exit import leave_by
+from openphone_sync.cli.app import run
 from openphone_sync.sandbox import SandboxServer
 from openphone_sync.sandbox.samples import CLIENTS_DDL
 
@@ -91,7 +90,7 @@ class Office:
             for name, value in (self.environment | settings).items():
                 patch.setenv(name, value)
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                code = leave_by(lambda: app(list(arguments)), arguments)
+                code = run(arguments)
         return Ran(code, out.getvalue(), err.getvalue())
 
     def start(self, *arguments: str, **settings: str) -> subprocess.Popen[str]:

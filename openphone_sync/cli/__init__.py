@@ -1,4 +1,4 @@
-"""The command line: options -> settings -> one workflow -> render -> exit code."""
+"""The command line: options -> settings -> one workflow -> output -> exit code."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import sys
 
 def main() -> None:
     """Entry point of the program ``openphone-sync``."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the door stands, Ctrl-C ends the process without a traceback
-    from openphone_sync.cli.app import app  # noqa: PLC0415
-    from openphone_sync.cli.exit import leave_by  # noqa: PLC0415
+    signal.signal(
+        signal.SIGINT, signal.SIG_DFL
+    )  # while modules are imported, Ctrl-C ends the process without a traceback
+    from openphone_sync.cli.app import run  # noqa: PLC0415
 
-    sys.exit(leave_by(lambda: app(prog_name="openphone-sync"), sys.argv[1:]))
+    sys.exit(run(sys.argv[1:]))

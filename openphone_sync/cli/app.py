@@ -1,21 +1,71 @@
-"""The program and its commands. Only typer is imported at the top: `--help` must be quick."""
+"""The program and the list of its commands. A command's module is imported when the command runs or shows its help."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
-from openphone_sync.cli import archive, check, explain, export, review, runs, sandbox, schedule, status, sync
+from openphone_sync.cli.exit import run_to_exit_code
 from openphone_sync.cli.options import Group
 from openphone_sync.errors import EXIT_CODES
 
+PROGRAM = "openphone-sync"
+
+COMMANDS = {
+    "sync": "Bring OpenPhone in step with the client table, once.",
+    "dry-run": "Show what sync would do, and write nothing.",
+    "status": "Show the last run, the next run and open reviews.",
+    "explain": "Explain one client: mapping, evidence, writes.",
+    "problems": "List what the office should fix in the client table.",
+    "review": "Decide the possible duplicates that a run held back.",
+    "runs": "Show earlier runs, and every write of a run.",
+    "rollback": "Undo a run, except what a person changed since.",
+    "metrics": "Show totals over all runs, and the latest runs.",
+    "test-connection": "Check everything a run needs, and say how to fix it.",
+    "schedule": "Manage the nightly sync in your crontab.",
+    "export-conversations": "Export the stored conversations, newest first.",
+    "archive": "Keep a folder of conversations straight from OpenPhone.",
+    "stats": "Count the stored conversations.",
+    "sandbox": "Serve a local OpenPhone API, for trying and testing.",
+    "demo": "Run the main job end to end on embedded parts.",
+}
+"""Each command with its line in `--help`. ``test-connection`` is ``app`` in ``cli/test_connection.py``, and so on."""
+
 EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())
-"""As it stands: `\\b` keeps lines from being filled."""
+"""`\\b` keeps the lines as they are."""
+
+
+class OnDemand(TyperCommand):
+    """A command known by its name and its line of help until it is used."""
+
+    def load(self) -> Any:
+        """The command itself."""
+        module = import_module(f"openphone_sync.cli.{str(self.name).replace('-', '_')}")
+        command = typer.main.get_command(module.app)
+        command.name = self.name
+        return command
+
+    def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
+        """Where the parser goes on, to run the command, to show its help or to complete its options."""
+        return self.load().make_context(info_name, args, parent, **extra)
+
+
+class Program(Group):
+    """The group of all commands."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        for name, line in COMMANDS.items():
+            self.add_command(OnDemand(name, short_help=line))
+
 
 app = typer.Typer(
-    name="openphone-sync",
-    cls=Group,
+    name=PROGRAM,
+    cls=Program,
     help="Keeps OpenPhone (Quo) contacts in step with a Postgres client table, without duplicates or losses.",
     epilog=EPILOG,
     no_args_is_help=True,
@@ -25,11 +75,16 @@ app = typer.Typer(
 )
 
 
-def _show_version(wanted: bool) -> None:  # the signature that typer calls
-    if wanted:
-        from importlib.metadata import version  # noqa: PLC0415
+def run(arguments: Sequence[str]) -> int:
+    """The command line with these arguments; returns the exit code."""
+    return run_to_exit_code(lambda: app(list(arguments), prog_name=PROGRAM), arguments)
 
-        typer.echo(f"openphone-sync {version('openphone-sync')}")
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415  # 9 ms
+
+        typer.echo(f"{PROGRAM} {version(PROGRAM)}")
         raise typer.Exit
 
 
@@ -40,15 +95,3 @@ def _program(
     ] = False,
 ) -> None:
     """Options before the command."""
-
-
-sync.register(app)
-review.register(app)
-explain.register(app)
-runs.register(app)
-status.register(app)
-check.register(app)
-schedule.register(app)
-export.register(app)
-archive.register(app)
-sandbox.register(app)

@@ -1,19 +1,33 @@
-"""``archive fetch|verify|html``."""
+"""``archive fetch|verify``."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from openphone_sync.cli.options import Command, Group, JsonOption, read_globals, read_settings, refuse_empty
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from openphone_sync.config import Settings
-    from openphone_sync.conversations.archive_folder import Verified
+from openphone_sync.cli.options import (
+    Command,
+    Group,
+    JsonOption,
+    SinceOption,
+    UntilOption,
+    make_app,
+    parse_range,
+    read_globals,
+    read_settings,
+)
+from openphone_sync.cli.output import print_json, print_notice
+from openphone_sync.cli.signals import finish_on_signal
+from openphone_sync.cli.terminal import show_progress
+from openphone_sync.config import API, Settings
+from openphone_sync.conversations.archive import fetch
+from openphone_sync.conversations.archive_folder import Verified, hash_manifest, verify
+from openphone_sync.conversations.archive_plan import FetchOptions
+from openphone_sync.conversations.people import find_client_phones, parse_phone
+from openphone_sync.documents import SCHEMA_VERSION, format_size
+from openphone_sync.wiring import SystemClock, open_fetch, open_source, read_state
 
 LISTED = 20
 
@@ -27,39 +41,25 @@ PhoneOption = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the program."""
-    group = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None)
-    group.callback()(archive)
-    group.command("fetch", cls=Command)(fetch_command)
-    group.command("verify", cls=Command)(verify_command)
-    app.add_typer(group, name="archive")
+app = make_app(cls=Group, no_args_is_help=True)
 
 
+@app.callback()
 def archive() -> None:
-    """A folder of conversations, straight from OpenPhone.
+    """Keep a folder of conversations straight from OpenPhone.
 
     Example: openphone-sync archive fetch conversations
     """
 
 
-def fetch_command(
+@app.command("fetch", cls=Command)
+def archive_fetch(
     context: typer.Context,
     folder: FolderArgument,
     client: ClientOption = None,
     phone: PhoneOption = None,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            "--since",
-            help="Messages and calls from this date or time on (UTC unless it has a zone).",
-            metavar="TIME",
-            callback=refuse_empty,
-        ),
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option("--until", help="Before this date or time.", metavar="TIME", callback=refuse_empty)
-    ] = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
     media: Annotated[bool, typer.Option("--media", help="Pictures, recordings and voicemails too, as files.")] = False,
     transcripts: Annotated[
         bool, typer.Option("--transcripts", help="Summaries and transcripts of calls too (Business or Scale plan).")
@@ -68,22 +68,14 @@ def fetch_command(
 ) -> None:
     """Bring an archive of conversations up to date.
 
-    A new or empty folder becomes one. Only what is new is asked for; it can be stopped at any time, and the same
-    command goes on.
+    A new or empty folder becomes an archive. Requests only what is new. You can stop at any time; the same command
+    continues.
 
     Example: openphone-sync archive fetch conversations --media --transcripts
     """
-    from openphone_sync.cli.exit import say  # noqa: PLC0415
-    from openphone_sync.cli.output import print_json  # noqa: PLC0415
-    from openphone_sync.cli.progress import show_progress  # noqa: PLC0415
-    from openphone_sync.cli.signals import catch_signals  # noqa: PLC0415
-    from openphone_sync.conversations.archive import fetch  # noqa: PLC0415
-    from openphone_sync.conversations.archive_plan import FetchOptions  # noqa: PLC0415
-    from openphone_sync.wiring import SystemClock, open_fetch  # noqa: PLC0415
-
     given = read_globals(context)
-    start, end = _parse_range(since, until)
-    settings = read_settings(context, require=("OPENPHONE_API_KEY",))
+    start, end = parse_range(since, until)
+    settings = read_settings(context, require=(API,))
     options = FetchOptions(
         folder=folder,
         phones=_find_phones(settings, client or [], phone or []),
@@ -93,11 +85,10 @@ def fetch_command(
         media=media,
         transcripts=transcripts,
     )
-    clock = SystemClock()
     with (
-        catch_signals(clock.wake) as ending,
+        finish_on_signal(print_notice) as stop,
         show_progress(quiet=given.quiet) as progress,
-        open_fetch(settings, clock, progress, ending.signal_number, say) as tools,
+        open_fetch(settings, SystemClock(stop.event), progress, stop.signal_number, print_notice) as tools,
     ):
         report = fetch(options, tools)
     if as_json:
@@ -105,22 +96,19 @@ def fetch_command(
     elif not given.quiet:
         _print_report(report)
     if report.get("message"):
-        say(report["message"])
+        print_notice(report["message"])
     if report["exitCode"]:
         raise typer.Exit(report["exitCode"])
 
 
-def verify_command(context: typer.Context, folder: FolderArgument, as_json: JsonOption = False) -> None:
-    """Hold every file of an archive against its manifest.
+@app.command("verify", cls=Command)
+def archive_verify(context: typer.Context, folder: FolderArgument, as_json: JsonOption = False) -> None:
+    """Check every file of an archive against its manifest.
 
-    Ends with 1 where a file is changed, missing or additional.
+    Exits with 1 if a file is changed, missing or additional.
 
     Example: openphone-sync archive verify conversations
     """
-    from openphone_sync.cli.output import print_json  # noqa: PLC0415
-    from openphone_sync.conversations.archive_folder import hash_manifest, verify  # noqa: PLC0415
-    from openphone_sync.documents import SCHEMA_VERSION  # noqa: PLC0415
-
     verified, sha256 = verify(folder), hash_manifest(folder)
     if as_json:
         print_json(
@@ -141,33 +129,20 @@ def verify_command(context: typer.Context, folder: FolderArgument, as_json: Json
         raise typer.Exit(1)
 
 
-def _parse_range(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
-    from openphone_sync.cli.export import parse_time_option  # noqa: PLC0415
-
-    start, end = parse_time_option(since, "--since"), parse_time_option(until, "--until")
-    if start is not None and end is not None and start >= end:
-        raise typer.BadParameter(f"{until!r} is not after --since; give a later time", param_hint="--until")
-    return start, end
-
-
 def _find_phones(settings: Settings, clients: list[str], phones: list[str]) -> frozenset[str] | None:
     """The numbers that are asked for; None for all."""
-    from openphone_sync.conversations.people import find_client_phones, parse_phone  # noqa: PLC0415
-    from openphone_sync.wiring import look_at_state, open_source  # noqa: PLC0415
-
     if not clients and not phones:
         return None
     found = {parse_phone(text, settings.region) for text in phones}
     if clients:
         source = (lambda: open_source(settings)) if settings.database_url else None
-        with look_at_state(settings) as store:
+        with read_state(settings) as store:
             for client_id in clients:
                 found |= find_client_phones(client_id, store, source, settings.region)
     return frozenset(found)
 
 
 def _print_report(report: dict[str, Any]) -> None:
-    from openphone_sync.conversations.export import format_size  # noqa: PLC0415
 
     conversations, items, media = report["conversations"], report["items"], report["media"]
     left = f", {conversations['left']:,} left" if conversations["left"] else ""

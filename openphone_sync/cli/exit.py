@@ -1,4 +1,4 @@
-"""The one door out: every error becomes one line on stderr and an exit code."""
+"""The error boundary: every error becomes one line on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -9,138 +9,102 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 
+from openphone_sync.cli.output import make_error_document, print_error, print_notice
+from openphone_sync.cli.signals import exit_on_signal
 from openphone_sync.config import default_state_dir
+from openphone_sync.documents import to_json
 from openphone_sync.errors import BUG, RunError
 from openphone_sync.ops.logging import find_log_file, find_redactor, start_logging
 
 UNWRITABLE = 2
+BROKEN_PIPE = 141
+"""What a shell shows for a program that SIGPIPE ended."""
 _FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EIO})
-"""What a write fails with where its place is full or gone. Other files' errors are worded where they are written."""
-BROKEN_PIPE = 141  # what a shell shows for a program that SIGPIPE ended
+"""What a write to a full or vanished disk fails with. Errors of other files are put into words where they are written."""
 
 
-def leave_by(run: Callable[[], object], arguments: Sequence[str] = ()) -> int:
+def run_to_exit_code(run: Callable[[], object], arguments: Sequence[str] = ()) -> int:
     """Run the command line and return its exit code; no traceback ever reaches the user.
 
     With ``--json`` among the arguments, an error is a JSON document on stdout too.
     """
-    signal.signal(signal.SIGINT, leave_interrupted)
-    return _flush(_leave_by(run, arguments))
+    exit_on_signal([signal.SIGINT])
+    code = _run(run, arguments)
+    # Flush here: at exit Python would complain in its own words and exit with 120.
+    error = _flush_stdout()
+    if error is None:
+        return code
+    code = code or _report_unwritable(error)
+    _close_stdout()
+    return code
 
 
-def _leave_by(run: Callable[[], object], arguments: Sequence[str]) -> int:
+def _run(run: Callable[[], object], arguments: Sequence[str]) -> int:
     try:
         run()
-    except SystemExit as leaving:  # usage errors and exit codes of commands
-        return leaving.code if isinstance(leaving.code, int) else 0
+    except SystemExit as exiting:  # usage errors, and the exit codes of commands
+        return exiting.code if isinstance(exiting.code, int) else 0
     except RunError as error:
-        tell(error)
+        print_error(error)
         if "--json" in arguments:
-            _print_error(error)
+            sys.stdout.write(to_json(make_error_document(error)))  # so that a script always finds a document
         return error.exit_code
     except OSError as error:
-        return _report_output(error)
-    except Exception as error:  # noqa: BLE001  # the door: whatever gets here is a bug
+        return _report_unwritable(error)
+    except Exception as error:  # noqa: BLE001  # the error boundary: whatever gets here is a bug
         return _report_bug(error)
     return 0
 
 
-def _report_output(error: OSError) -> int:
-    """Stdout could not be written: its reader has left, or its place is full. Anything but a full place is a bug."""
+def _report_unwritable(error: OSError) -> int:
+    """Stdout cannot be written, because its reader is gone or its disk is full. Anything else is a bug."""
     if isinstance(error, BrokenPipeError):
         _close_stdout()
         return BROKEN_PIPE
     if error.errno not in _FULL:
         return _report_bug(error)
-    if _flush_stdout():  # what a write to stdout could not get rid of is still held, and fails again
+    if _flush_stdout():  # what could not be written is still buffered, so a second flush fails again
         _close_stdout()
-        say(f"stdout cannot be written ({error.strerror}); free space where it goes")
+        print_notice(f"stdout cannot be written ({error.strerror}); free space where it goes")
     else:
-        say(f"a file cannot be written ({error.strerror}); free space where the state folder is")
+        print_notice(f"a file cannot be written ({error.strerror}); free space where the state folder is")
     return UNWRITABLE
-
-
-def _flush_stdout() -> OSError | None:
-    """Why what Python still holds for stdout cannot go out, if it cannot."""
-    try:
-        if sys.stdout is not None:  # closed from the start
-            sys.stdout.flush()
-    except OSError as error:
-        return error
-    return None
 
 
 def _report_bug(error: Exception) -> int:
     path = _log_bug(error)
-    say(
-        f"this is a bug in openphone-sync ({_place(error)}); "
-        + (f"look into {path}, and report it" if path else "set OPENPHONE_ENABLE_LOGGING=true, try again and report it")
-    )
+    advice = f"report it with {path}" if path else "set OPENPHONE_ENABLE_LOGGING=true, try again and report it"
+    print_notice(f"this is a bug in openphone-sync ({_describe_place(error)}); {advice}")
     return BUG
 
 
-def _flush(code: int) -> int:
-    """What Python still holds for stdout goes out here: at exit it would complain in its own words and with 120."""
-    error = _flush_stdout()
-    if error is None:
-        return code
-    failed = code or _report_output(error)
-    _close_stdout()
-    return failed
-
-
-def _print_error(error: RunError) -> None:
-    """So that a script that reads stdout finds a document in every case."""
-    from openphone_sync.documents import SCHEMA_VERSION, to_json  # noqa: PLC0415
-
-    redactor = find_redactor()
-    message = redactor.hide_secrets(str(error)) if redactor else str(error)
-    document = {"schemaVersion": SCHEMA_VERSION, "status": "failed", "exitCode": error.exit_code, "message": message}
-    sys.stdout.write(to_json(document))
-
-
-def leave_interrupted(number: int, _: FrameType | None) -> None:
-    """Where there is nothing to finish: unwinds the stack, so that servers and folders go."""
-    raise SystemExit(128 + number)
-
-
-def tell(error: RunError) -> None:
-    """What ends the command, for the log where there is one, and for the operator."""
-    if find_redactor() is not None:
-        logging.getLogger(__name__).warning("%s", error)
-    say(str(error))
-
-
-def say(message: str) -> None:
-    """One line to the operator, on stderr; without secrets, whoever worded it."""
-    redactor = find_redactor()
-    line = f"openphone-sync: {redactor.hide_secrets(message) if redactor else message}\n"
-    with suppress(OSError, AttributeError):  # nobody listens, or stderr is closed: the exit code still tells
-        try:
-            sys.stderr.write(line)
-        except RuntimeError:  # a signal came in the middle of a write, which Python does not begin again
-            os.write(2, line.encode())
-
-
 def _log_bug(error: Exception) -> Path | None:
-    """The traceback goes to the log, also where the error came before the settings were read; where that log is."""
+    """Log the traceback, also when the error came before the settings were read; returns the log file."""
     if find_redactor() is None:
         start_logging(Path(os.environ.get("OPENPHONE_STATE_DIR") or default_state_dir(os.environ)))
     logging.getLogger(__name__).critical("bug", exc_info=error)
     return find_log_file()
 
 
-def _place(error: Exception) -> str:
-    """Type and place; the message itself could quote a row."""
+def _describe_place(error: Exception) -> str:
+    """Type and place only: the message could quote a row."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{where}"
 
 
+def _flush_stdout() -> OSError | None:
+    """The error, if what Python has buffered for stdout cannot be written."""
+    try:
+        if sys.stdout is not None:  # it was closed from the start
+            sys.stdout.flush()
+    except OSError as error:
+        return error
+    return None
+
+
 def _close_stdout() -> None:
-    """The reader has left: Python must not complain while flushing at exit."""
+    """Send the rest to nowhere, so that Python does not complain while flushing at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,15 +6,18 @@ from typing import Annotated, Any
 
 import typer
 
-from openphone_sync.cli.options import Command, JsonOption, read_globals, read_settings
+from openphone_sync.cli.options import BOTH, Command, JsonOption, make_app, read_globals, read_settings
+from openphone_sync.cli.output import print_json
+from openphone_sync.cli.running import open_command
+from openphone_sync.run.context import SyncOptions
+from openphone_sync.views.explain import explain as make_explanation
+from openphone_sync.views.explain import find_client
+
+app = make_app()
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the program."""
-    app.command("explain", cls=Command)(explain_command)
-
-
-def explain_command(
+@app.command(cls=Command)
+def explain(
     context: typer.Context,
     client_id: Annotated[str | None, typer.Argument(metavar="CLIENT_ID", help="Id of a client in the source.")] = None,
     phone: Annotated[str | None, typer.Option("--phone", help="A number of one of its contacts.", metavar="N")] = None,
@@ -22,22 +25,17 @@ def explain_command(
 ) -> None:
     """Explain one client: mapping, evidence, writes.
 
-    What it maps to, what it matched and why, what was sent when and answered. Shows people's data.
+    What it maps to, what it matched and why, what was sent when, and the answers. Shows people's data.
 
     Example: openphone-sync explain --phone "(213) 555-0134"
     """
-    from openphone_sync.cli.output import print_json  # noqa: PLC0415
-    from openphone_sync.cli.running import running  # noqa: PLC0415
-    from openphone_sync.run.context import SyncOptions  # noqa: PLC0415
-    from openphone_sync.views.explain import explain, find_client  # noqa: PLC0415
-
     if (client_id is None) is (phone is None):
-        raise typer.BadParameter("CLIENT_ID or --phone is needed, and not both; give one of them")
-    settings = read_settings(context, require=("OPENPHONE_API_KEY", "DATABASE_URL"))
-    with running(settings, None, read_globals(context), "explain", SyncOptions(), looking=True) as (parts, _):
+        raise typer.BadParameter("either CLIENT_ID or --phone is needed; give one of them")
+    settings = read_settings(context, require=BOTH)
+    with open_command(settings, read_globals(context), "explain", SyncOptions(), read_only=True) as (parts, _):
         if client_id is None:
             client_id = find_client(phone or "", settings, parts.store, parts.open_source, parts.check_going)
-        document = explain(client_id, settings, parts.store, parts.workspace, parts.open_source)
+        document = make_explanation(client_id, settings, parts.store, parts.workspace, parts.open_source)
         parts.check_going()
     if as_json:
         print_json(document)
@@ -46,8 +44,8 @@ def explain_command(
 
 
 def _print(document: dict[str, Any]) -> None:
-    where = "in the source" if document["inSource"] else "no longer in the source"
-    typer.echo(f"client {document['clientId']}: {where}")
+    place = "in the source" if document["inSource"] else "no longer in the source"
+    typer.echo(f"client {document['clientId']}: {place}")
     for note in document["notes"]:
         typer.echo(f"  {note}")
     for contact in document["contacts"]:
@@ -55,22 +53,22 @@ def _print(document: dict[str, Any]) -> None:
 
 
 def _print_contact(contact: dict[str, Any], names: dict[str, str]) -> None:
-    standing = contact["standing"] or "not looked at yet"
+    standing = contact["standing"] or "not yet synchronised"
     reason = f": {contact['reason']}" if contact["reason"] else ""
     typer.echo(f"\n{contact['externalId']}  {standing}{reason}")
     for words in (contact["skipped"], contact["unfit"]):
         if words:
-            typer.echo(f"  cannot be made: {words}")
+            typer.echo(f"  cannot be created: {words}")
     if contact["contactId"]:
         typer.echo(f"  OpenPhone contact {contact['contactId']}")
     _print_wanted(contact["wanted"], names)
-    for one in contact["candidates"]:
-        typer.echo(f"  could be {one['subject']}: {one['words']} ({one['score']:.2f})")
-    for one in contact["decisions"]:
-        typer.echo(f"  decided: {one['choice']} {one['candidate']}")
-    for one in contact["writes"]:
-        answer = f" ({one['message']})" if one["message"] else ""
-        typer.echo(f"  {one['at']}  {one['action']} {one['result'] or 'open'}{answer}")
+    for candidate in contact["candidates"]:
+        typer.echo(f"  could be {candidate['subject']}: {candidate['words']} ({candidate['score']:.2f})")
+    for decision in contact["decisions"]:
+        typer.echo(f"  decided: {decision['choice']} {decision['candidate']}")
+    for write in contact["writes"]:
+        answer = f" ({write['message']})" if write["message"] else ""
+        typer.echo(f"  {write['at']}  {write['action']} {write['result'] or 'open'}{answer}")
 
 
 def _print_wanted(wanted: dict[str, Any] | None, names: dict[str, str]) -> None:

@@ -1,10 +1,12 @@
-"""Options that every command takes, before its name or after it."""
+"""Options that several commands share; the global ones go before or after a command's name."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,19 +14,32 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from openphone_sync.cli.exit import BROKEN_PIPE
-from openphone_sync.config import Settings, expand_home, load_settings
+from openphone_sync.config import API, DATABASE, Settings, expand_home, load_settings
+from openphone_sync.documents import parse_duration, parse_moment
 from openphone_sync.ops.logging import start_logging
 from openphone_sync.ops.redaction import list_secrets
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-
 LOG_FORMATS = ("text", "json")
+BOTH = (API, DATABASE)
+"""Settings that a command needs if it reads both sides."""
 _KEY = "openphone_sync.globals"
+
+
+class TableFormat(StrEnum):
+    """Formats of a list."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+FormatOption = Annotated[TableFormat, typer.Option("--format", help="Format of the list.")]
 
 
 @dataclass(frozen=True, slots=True)
 class Globals:
-    """The global options as given; an option after the command's name rules over one before it."""
+    """The global options as given; one after the command's name overrides one before it."""
 
     env_file: Path | None = None
     state_dir: Path | None = None
@@ -34,14 +49,14 @@ class Globals:
 
 
 class Group(TyperGroup):
-    """The program: takes the global options before the command's name."""
+    """A group of commands that takes the global options before the command's name."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.params += _global_options()
 
     def invoke(self, ctx: Any) -> Any:
-        """As ever, but for a reader of stdout that leaves: typer would end with 1, which means failed contacts here."""
+        """Exit with 141 when the reader of stdout is gone: typer's 1 means failed contacts here."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
@@ -49,11 +64,16 @@ class Group(TyperGroup):
 
 
 class Command(TyperCommand):
-    """A command: takes the global options after its name too, since cron lines put them there."""
+    """A command that takes the global options after its name too, because cron lines put them there."""
 
     def __init__(self, name: str | None, **arguments: Any) -> None:
         super().__init__(name, **arguments)
         self.params += _global_options()
+
+
+def make_app(**arguments: Any) -> typer.Typer:
+    """The `app` of a command's module: one command or, with ``cls=Group``, a group of them."""
+    return typer.Typer(add_completion=False, rich_markup_mode=None, **arguments)
 
 
 def read_globals(context: typer.Context) -> Globals:
@@ -62,7 +82,7 @@ def read_globals(context: typer.Context) -> Globals:
 
 
 def read_settings(context: typer.Context, require: Iterable[str] = ()) -> Settings:
-    """Settings for this invocation, and the log as they want it; `ConfigurationError` names every fault at once."""
+    """The settings of this invocation. Starts the log; `ConfigurationError` names every fault at once."""
     given = read_globals(context)
     settings = load_settings(os.environ, env_file=given.env_file, state_dir=given.state_dir, require=require)
     start_logging(
@@ -82,13 +102,50 @@ def refuse_empty(text: str | None) -> str | None:
     return text
 
 
+SinceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--since", help="From this date or time on (UTC unless it has a zone).", metavar="TIME", callback=refuse_empty
+    ),
+]
+UntilOption = Annotated[
+    str | None, typer.Option("--until", help="Before this date or time.", metavar="TIME", callback=refuse_empty)
+]
+
+
+def parse_duration_option(text: str, option: str) -> float:
+    """Seconds of an option such as ``--wait 30m``; a usage error names the option."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not accepted; give {error}", param_hint=option) from None
+
+
+def parse_range(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
+    """The moments of ``--since`` and ``--until``; a usage error names the option."""
+    start, end = _parse_time(since, "--since"), _parse_time(until, "--until")
+    if start is not None and end is not None and start >= end:
+        raise typer.BadParameter(f"{until!r} is not after --since; give a later time", param_hint="--until")
+    return start, end
+
+
+def _parse_time(text: str | None, option: str) -> datetime | None:
+    moment = parse_moment(text) if text else None
+    if text and moment is None:
+        raise typer.BadParameter(
+            f"{text!r} is not a date or time; give one such as 2026-11-21, 2026-11-21T08:30 (UTC) or 2026-11-21T08:30-08:00",
+            param_hint=option,
+        )
+    return moment
+
+
 def _global_options() -> list[TyperOption]:
     return [
         _option("--env-file", _path, metavar="PATH", help="Settings file, read before .env."),
         _option("--state-dir", _path, metavar="DIR", help="Folder of state, runs and log."),
-        _option("--verbose", bool, "-v", is_flag=True, help="One line for each contact (ids only)."),
-        _option("--quiet", bool, "-q", is_flag=True, help="Say nothing unless something is wrong."),
-        _option("--log-format", _log_format, metavar="text|json", help="Form of the log lines."),
+        _option("--verbose", bool, "-v", is_flag=True, help="Print a line for each contact (ids only)."),
+        _option("--quiet", bool, "-q", is_flag=True, help="Print nothing unless something is wrong."),
+        _option("--log-format", _log_format, metavar="text|json", help="Format of the log lines."),
     ]
 
 

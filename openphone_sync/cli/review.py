@@ -1,23 +1,38 @@
-"""``review`` and ``problems``: what people have to decide or to mend."""
+"""``review``, and ``review list|link|separate|apply``."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from openphone_sync.cli.options import Command, Group, JsonOption, read_settings
-
-if TYPE_CHECKING:
-    from openphone_sync.config import Settings
-    from openphone_sync.model import Decision
-    from openphone_sync.run.decide import Review
+from openphone_sync.cli.options import Command, FormatOption, Group, JsonOption, TableFormat, make_app, read_settings
+from openphone_sync.cli.output import print_json
+from openphone_sync.cli.terminal import print_table
+from openphone_sync.config import Settings
+from openphone_sync.documents import SCHEMA_VERSION
+from openphone_sync.errors import ConfigurationError
+from openphone_sync.model import Decision
+from openphone_sync.run.decide import (
+    Filter,
+    Review,
+    apply_csv,
+    decide_all,
+    decide_link,
+    decide_separate,
+    find_review,
+    make_csv,
+    make_document,
+    read_reviews,
+    save_decision,
+)
+from openphone_sync.wiring import change_state, read_state
 
 
 class Evidence(StrEnum):
@@ -31,33 +46,19 @@ class Evidence(StrEnum):
     ROLLBACK = "rollback"
 
 
-class TableFormat(StrEnum):
-    """Forms of a list."""
-
-    TABLE = "table"
-    CSV = "csv"
-    JSON = "json"
-
-
-AllOption = Annotated[bool, typer.Option("--all", help="Every open review that the filters take.")]
-EvidenceOption = Annotated[Evidence | None, typer.Option(help="Only where the best evidence is of this kind.")]
+AllOption = Annotated[bool, typer.Option("--all", help="Every open review that the filters select.")]
+EvidenceOption = Annotated[Evidence | None, typer.Option(help="Only if the best evidence is of this kind.")]
 ScoreOption = Annotated[float, typer.Option(min=0, max=1, help="Only from this score on.", metavar="X")]
-FormatOption = Annotated[TableFormat, typer.Option("--format", help="Form of the list.")]
+IdArgument = Annotated[str | None, typer.Argument(metavar="ID", help="Id of a review.")]
 
-review_app = typer.Typer(cls=Group, invoke_without_command=True, rich_markup_mode=None)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the program."""
-    app.add_typer(review_app, name="review")
-    app.command("problems", cls=Command)(problems_command)
+app = make_app(cls=Group, invoke_without_command=True)
 
 
-@review_app.callback()
+@app.callback()
 def review(context: typer.Context, as_json: JsonOption = False) -> None:
     """Decide the possible duplicates that a run held back.
 
-    Without a command one by one, on a terminal.
+    Without a command: asks about one after the other if this is a terminal, else lists them.
 
     Example: openphone-sync review link client_17 664d0db69fcac7cf2e6ec001
     """
@@ -65,12 +66,12 @@ def review(context: typer.Context, as_json: JsonOption = False) -> None:
         context.default_map = {context.invoked_subcommand: {"as_json": as_json}}  # --json holds for what follows
         return
     if sys.stdin.isatty() and sys.stdout.isatty() and not as_json:
-        _walk_through(context)
+        _ask_about_each(read_settings(context))
     else:
         review_list(context, as_json=as_json)
 
 
-@review_app.command("list", cls=Command)
+@app.command("list", cls=Command)
 def review_list(
     context: typer.Context,
     form: FormatOption = TableFormat.TABLE,
@@ -83,73 +84,69 @@ def review_list(
 
     Example: openphone-sync review list --format csv > reviews.csv
     """
-    from openphone_sync.cli.output import print_json  # noqa: PLC0415
-    from openphone_sync.run.decide import Filter, make_csv, make_document, read_reviews  # noqa: PLC0415
-    from openphone_sync.wiring import look_at_state  # noqa: PLC0415
-
-    with look_at_state(read_settings(context)) as store:
+    with read_state(read_settings(context)) as store:
         reviews = read_reviews(store, Filter(evidence and evidence.value, min_score))
     if as_json or form is TableFormat.JSON:
         print_json(make_document(reviews))
     elif form is TableFormat.CSV:
-        sys.stdout.write(make_csv(reviews))
+        typer.echo(make_csv(reviews), nl=False)
     else:
         _print_reviews(reviews)
 
 
-@review_app.command("link", cls=Command)
+@app.command("link", cls=Command)
 def review_link(
     context: typer.Context,
-    review_id: Annotated[str | None, typer.Argument(metavar="ID", help="Id of a review.")] = None,
-    contact: Annotated[str | None, typer.Argument(metavar="CONTACT", help="The candidate that it is.")] = None,
+    review_id: IdArgument = None,
+    contact: Annotated[str | None, typer.Argument(metavar="CONTACT", help="The candidate to link.")] = None,
     every: AllOption = False,
     evidence: EvidenceOption = None,
     min_score: ScoreOption = 0.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Decide that a held contact is this candidate: the next run joins them.
+    """Decide that a held contact is this candidate.
+
+    The next run links the two.
 
     Example: openphone-sync review link --all --evidence phone --min-score 0.95
     """
-    from openphone_sync.run.decide import decide_link  # noqa: PLC0415
+    chosen = Filter(evidence and evidence.value, min_score)
+    _decide(context, review_id, every, chosen, as_json, partial(decide_link, candidate=contact), link=True)
 
-    _decide(context, review_id, every, evidence, min_score, as_json, lambda one: decide_link(one, contact), link=True)
 
-
-@review_app.command("separate", cls=Command)
+@app.command("separate", cls=Command)
 def review_separate(
     context: typer.Context,
-    review_id: Annotated[str | None, typer.Argument(metavar="ID", help="Id of a review.")] = None,
+    review_id: IdArgument = None,
     every: AllOption = False,
     evidence: EvidenceOption = None,
     min_score: ScoreOption = 0.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Decide that a held contact is none of its candidates: the next run makes it.
+    """Decide that a held contact is none of its candidates.
+
+    The next run creates it. Also releases a contact that a rollback holds.
 
     Example: openphone-sync review separate client_17
     """
-    from openphone_sync.run.decide import decide_separate  # noqa: PLC0415
+    chosen = Filter(evidence and evidence.value, min_score)
+    _decide(context, review_id, every, chosen, as_json, decide_separate, link=False)
 
-    _decide(context, review_id, every, evidence, min_score, as_json, decide_separate, link=False)
 
-
-@review_app.command("apply", cls=Command)
+@app.command("apply", cls=Command)
 def review_apply(
     context: typer.Context,
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A table of review list --format csv, decisions filled in.")
+        Path, typer.Argument(metavar="FILE", help="A table of review list --format csv with decisions filled in.")
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """Decide by a table: its column decision holds link, separate or nothing.
+    """Apply the decisions in a CSV file.
+
+    The column decision holds link, separate or nothing.
 
     Example: openphone-sync review apply reviews.csv
     """
-    from openphone_sync.errors import ConfigurationError  # noqa: PLC0415
-    from openphone_sync.run.decide import apply_csv  # noqa: PLC0415
-    from openphone_sync.wiring import change_state  # noqa: PLC0415
-
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
@@ -159,52 +156,22 @@ def review_apply(
     _print_decided(decided, as_json=as_json)
 
 
-def problems_command(
-    context: typer.Context, form: FormatOption = TableFormat.TABLE, as_json: JsonOption = False
-) -> None:
-    """Show what the office should mend at the source.
-
-    Unusable phones, missing names, rows that look like each other, contacts that keep failing.
-
-    Example: openphone-sync problems --format csv > problems.csv
-    """
-    from openphone_sync.cli.output import make_table, print_json, print_table  # noqa: PLC0415
-    from openphone_sync.views.problems import find_problems, make_csv, make_document  # noqa: PLC0415
-    from openphone_sync.wiring import look_at_state  # noqa: PLC0415
-
-    with look_at_state(read_settings(context)) as store:
-        problems = find_problems(store)
-    if as_json or form is TableFormat.JSON:
-        print_json(make_document(problems))
-    elif form is TableFormat.CSV:
-        sys.stdout.write(make_csv(problems))
-    elif problems:
-        rows = [(one.externalId, one.kind, one.detail, one.other) for one in problems]
-        print_table(make_table(("contact", "kind", "what to mend", "looks like"), rows))
-    else:
-        sys.stdout.write("nothing to mend\n")
-
-
 def _decide(
     context: typer.Context,
     review_id: str | None,
     every: bool,
-    evidence: Evidence | None,
-    min_score: float,
+    chosen: Filter,
     as_json: bool,
     decide: Callable[[Review], list[Decision]],
     *,
     link: bool,
 ) -> None:
-    from openphone_sync.run.decide import Filter, decide_all  # noqa: PLC0415
-    from openphone_sync.wiring import change_state  # noqa: PLC0415
-
     if (review_id is None) is not every:
-        raise typer.BadParameter("ID or --all is needed, and not both; give one of them")
+        raise typer.BadParameter("either ID or --all is needed; give one of them")
     settings = read_settings(context)
     if review_id is None:
         with change_state(settings) as store:
-            decided = decide_all(store, Filter(evidence and evidence.value, min_score), time.time(), link=link)
+            decided = decide_all(store, chosen, time.time(), link=link)
     else:
         _decide_one(settings, review_id, decide)
         decided = [review_id]
@@ -212,57 +179,45 @@ def _decide(
 
 
 def _decide_one(settings: Settings, review_id: str, decide: Callable[[Review], list[Decision]]) -> None:
-    from openphone_sync.run.decide import find_review, save_decision  # noqa: PLC0415
-    from openphone_sync.wiring import change_state  # noqa: PLC0415
-
     with change_state(settings) as store:
         found = find_review(store, review_id)
         save_decision(store, found, decide(found), time.time())
 
 
 def _print_decided(decided: list[str], *, as_json: bool) -> None:
-    from openphone_sync.cli.output import print_json  # noqa: PLC0415
-    from openphone_sync.documents import SCHEMA_VERSION  # noqa: PLC0415
-
     if as_json:
         print_json({"schemaVersion": SCHEMA_VERSION, "decided": decided})
     else:
-        sys.stdout.write(f"{len(decided)} decided; the next sync acts on it\n")
+        typer.echo(f"{len(decided)} decided; the next sync acts on it")
 
 
-def _print_reviews(reviews: list[Review]) -> None:
-    from openphone_sync.cli.output import make_table, print_table  # noqa: PLC0415
-
+def _print_reviews(reviews: Sequence[Review]) -> None:
     if not reviews:
-        sys.stdout.write("no open reviews\n")
+        typer.echo("no open reviews")
         return
     rows = []
     for found in reviews:
-        for number, one in enumerate(found.candidates):
+        for number, candidate in enumerate(found.candidates):
             shown = (found.review_id, found.link.reason) if number == 0 else ("", "")
-            rows.append((*shown, one.subject, f"{one.score:.2f}", one.words))
+            rows.append((*shown, candidate.subject, f"{candidate.score:.2f}", candidate.words))
         if not found.candidates:
             rows.append((found.review_id, found.link.reason, "", "", ""))
-    print_table(make_table(("id", "why", "candidate", "score", "evidence"), rows))
+    print_table(("id", "why", "candidate", "score", "evidence"), rows)
 
 
-def _walk_through(context: typer.Context) -> None:
-    """One question for each open review; leaving early keeps what was decided.
+def _ask_about_each(settings: Settings) -> None:
+    """One question for each open review; quitting early keeps what was decided.
 
-    The lock is held for each decision alone: a prompt that somebody left open must not keep the nightly sync out.
+    Takes the lock for each decision only, so that a prompt left open does not block the nightly sync.
     """
-    from openphone_sync.run.decide import decide_link, decide_separate, read_reviews  # noqa: PLC0415
-    from openphone_sync.wiring import look_at_state  # noqa: PLC0415
-
-    settings = read_settings(context)
-    with look_at_state(settings) as store:
+    with read_state(settings) as store:
         reviews = read_reviews(store)
     if not reviews:
         typer.echo("no open reviews")
     for number, found in enumerate(reviews, start=1):
         typer.echo(f"\n{number} of {len(reviews)}: {found.review_id} is held: {found.link.reason}")
-        for position, one in enumerate(found.candidates, start=1):
-            typer.echo(f"  {position}  {one.subject}  {one.score:.2f}  {one.words}")
+        for position, candidate in enumerate(found.candidates, start=1):
+            typer.echo(f"  {position}  {candidate.subject}  {candidate.score:.2f}  {candidate.words}")
         answer = _ask(len(found.candidates))
         if answer == "q":
             return
@@ -274,12 +229,12 @@ def _walk_through(context: typer.Context) -> None:
 
 
 def _ask(candidates: int) -> str:
-    """A number: it is that candidate; s: it is none of them; Enter: later; q or Ctrl-D: leave."""
+    """The number of a candidate, ``s`` for none of them, ``q`` (or Ctrl-D) to quit, empty for later."""
     accepted = {str(number) for number in range(1, candidates + 1)} | {"s", "", "q"}
-    asked = "number = same person, s = separate, Enter = later, q = quit"
+    question = "number = same person, s = separate, Enter = later, q = quit"
     while True:
         try:
-            answer = str(typer.prompt(asked, default="", show_default=False)).strip().lower()
+            answer = str(typer.prompt(question, default="", show_default=False)).strip().lower()
         except typer.Abort:
             typer.echo()
             return "q"

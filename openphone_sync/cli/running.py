@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from openphone_sync.cli.exit import say
 from openphone_sync.cli.options import Globals
-from openphone_sync.cli.output import print_dry_run, print_report
-from openphone_sync.cli.progress import show_progress
-from openphone_sync.cli.signals import catch_signals
+from openphone_sync.cli.output import print_json, print_notice
+from openphone_sync.cli.signals import finish_on_signal
+from openphone_sync.cli.terminal import print_report, show_progress
 from openphone_sync.config import Settings
 from openphone_sync.ops.alerts import describe_counts, describe_failures
 from openphone_sync.run.context import Parts, SyncOptions
@@ -21,42 +20,49 @@ from openphone_sync.wiring import SystemClock, open_run
 
 
 @contextmanager
-def running(
+def open_command(
     settings: Settings,
-    batch_size: int | None,
     given: Globals,
     command: str,
     options: SyncOptions,
     *,
-    looking: bool,
+    read_only: bool,
+    batch_size: int | None = None,
 ) -> Iterator[tuple[Parts, RunFrame]]:
-    """The real parts and the frame of a run; ``looking`` runs take no lock and open the state for reading."""
-    clock = SystemClock()
+    """What a run works with, under signals and with a progress bar. ``read_only``: without the lock."""
     if batch_size is not None:
         settings = replace(settings, batch_size=batch_size)
     with (
-        catch_signals(clock.wake) as ending,
+        finish_on_signal(print_notice) as stop,
         show_progress(quiet=given.quiet) as progress,
         open_run(
-            settings, command, options, clock, progress, looking=looking, signal_number=ending.signal_number
+            settings,
+            command,
+            options,
+            SystemClock(stop.event),
+            progress,
+            read_only=read_only,
+            signal_number=stop.signal_number,
         ) as run,
     ):
         yield run
 
 
-def tell_result(document: Mapping[str, Any], *, as_json: bool, quiet: bool) -> None:
-    """A run's result on stdout and, also where that cannot be written, in one line on stderr what went wrong."""
-    show = print_dry_run if document["dryRun"] else print_report
+def print_result(document: Mapping[str, Any], *, as_json: bool, quiet: bool) -> None:
+    """A run's report on stdout and, even if that cannot be written, one line on stderr if something went wrong."""
     try:
-        show(document, as_json=as_json, quiet=quiet)
+        if as_json:
+            print_json(document)
+        elif not quiet:
+            print_report(document)
     finally:
         message = document.get("message") or describe_failures(document)
         if message:
-            say(str(message))
+            print_notice(str(message))
 
 
 def log_report(document: Mapping[str, Any]) -> None:
-    """A run's result in the log: its counts, what failed and why, and its warnings."""
+    """A run's counts, failures and warnings in the log."""
     log = logging.getLogger("openphone_sync.runs")
     log.info("%s %s", document["command"], describe_counts(document))
     for error in document["errors"]:

@@ -3,77 +3,73 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from datetime import datetime
+from pathlib import Path
 
 import typer
 
-from openphone_sync.cli.options import Command, Group, JsonOption, read_settings
+from openphone_sync.cli.options import Command, Group, JsonOption, make_app, read_settings
+from openphone_sync.cli.output import print_json, print_notice
+from openphone_sync.config import Settings
+from openphone_sync.documents import SCHEMA_VERSION, format_time
+from openphone_sync.ops.crontab import Crontab, Job, NoCrontabError, find_zone
+from openphone_sync.ops.schedule import (
+    Schedule,
+    find_missing,
+    make_job,
+    show_schedule,
+    start_schedule,
+    stop_schedule,
+)
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from openphone_sync.config import Settings
-    from openphone_sync.ops.crontab import Crontab, Job
-    from openphone_sync.ops.schedule import Schedule
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the program."""
-    group = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None)
-    group.callback()(schedule)
-    group.command("start", cls=Command)(start_command)
-    group.command("stop", cls=Command)(stop_command)
-    group.command("show", cls=Command)(show_command)
-    app.add_typer(group, name="schedule")
+app = make_app(cls=Group, no_args_is_help=True)
 
 
+@app.callback()
 def schedule() -> None:
-    """The nightly sync in your crontab.
+    """Manage the nightly sync in your crontab.
 
     Example: openphone-sync schedule start
     """
 
 
-def start_command(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Put the nightly sync into your crontab; every other line stays as it is.
+@app.command("start", cls=Command)
+def schedule_start(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Put the nightly sync into your crontab.
 
-    The time is OPENPHONE_SYNC_SCHEDULE. Doing it twice changes nothing.
+    OPENPHONE_SYNC_SCHEDULE says when. Other lines stay as they are, and running it twice changes nothing.
 
     Example: OPENPHONE_SYNC_SCHEDULE="30 1 * * *" openphone-sync schedule start
     """
-    from openphone_sync.cli.exit import say  # noqa: PLC0415
-    from openphone_sync.cli.output import print_json  # noqa: PLC0415
-    from openphone_sync.ops.crontab import NoCrontabError  # noqa: PLC0415
-    from openphone_sync.ops.schedule import find_missing, show_schedule, start_schedule  # noqa: PLC0415
-
     _, job, crontab, now = _prepare(context)
     try:
         schedule = start_schedule(job, crontab, now)
     except NoCrontabError as error:
-        say(
-            "nothing is scheduled, since this system has no crontab program; "
+        print_notice(
+            "nothing is scheduled, because this system has no crontab program; "
             "give this line to whatever starts jobs here (schedule, then command)"
         )
         if as_json:
-            print_json(_document(show_schedule(job, crontab, now)))
+            print_json(_make_document(show_schedule(job, crontab, now)))
         else:
             typer.echo(job.line())
         raise typer.Exit(error.exit_code) from None
     missing = find_missing(schedule.installed, os.environ) if schedule.installed else ""
     if missing:
-        say(f"scheduled, but cron has none of this shell's variables; put what it lacks into an env file: {missing}")
+        print_notice(
+            f"scheduled, but cron has none of this shell's variables; put what is missing into an env file: {missing}"
+        )
     _print(schedule, as_json, "scheduled" if schedule.changed else "already scheduled")
 
 
-def stop_command(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Take the nightly sync out of your crontab; every other line stays as it is.
+@app.command("stop", cls=Command)
+def schedule_stop(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Take the nightly sync out of your crontab.
+
+    Other lines stay as they are.
 
     Example: openphone-sync schedule stop
     """
-    from openphone_sync.cli.output import print_json  # noqa: PLC0415
-    from openphone_sync.documents import SCHEMA_VERSION  # noqa: PLC0415
-    from openphone_sync.ops.schedule import stop_schedule  # noqa: PLC0415
-
     settings, _, crontab, _ = _prepare(context)
     changed = stop_schedule(settings.state_dir, crontab)
     if as_json:
@@ -82,50 +78,41 @@ def stop_command(context: typer.Context, as_json: JsonOption = False) -> None:
         typer.echo("no longer scheduled" if changed else "it was not scheduled")
 
 
-def show_command(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Show the line in your crontab and its next five runs, in local time.
+@app.command("show", cls=Command)
+def schedule_show(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Show the line in your crontab and its next five runs.
+
+    Times are local.
 
     Example: openphone-sync schedule show --json | jq -r '.nextRuns[]'
     """
-    from openphone_sync.ops.schedule import show_schedule  # noqa: PLC0415
-
     _, job, crontab, now = _prepare(context)
     schedule = show_schedule(job, crontab, now)
     _print(schedule, as_json, "scheduled" if schedule.installed else "not scheduled")
 
 
 def _prepare(context: typer.Context) -> tuple[Settings, Job, Crontab, datetime]:
-    from datetime import datetime  # noqa: PLC0415
-    from pathlib import Path  # noqa: PLC0415
-
-    from openphone_sync.ops.crontab import Crontab, find_zone  # noqa: PLC0415
-    from openphone_sync.ops.schedule import make_job  # noqa: PLC0415
-
     settings = read_settings(context)
     now = datetime.now(find_zone(os.environ))
     return settings, make_job(settings, os.environ, Path.cwd()), Crontab(os.environ, settings.state_dir, now), now
 
 
 def _print(schedule: Schedule, as_json: bool, headline: str) -> None:
-    from openphone_sync.cli.output import print_json  # noqa: PLC0415
-
     if as_json:
-        print_json(_document(schedule))
+        print_json(_make_document(schedule))
         return
-    if not schedule.installed:
+    if schedule.installed:
+        typer.echo(headline)
+    else:
         reason = "" if schedule.has_crontab else " (this system has no crontab program)"
         typer.echo(f"{headline}{reason}; the line would be")
-    else:
-        typer.echo(headline)
     typer.echo(f"\n{schedule.installed.text if schedule.installed else schedule.wanted}\n")
     typer.echo("next runs" if schedule.installed else "and the next runs")
     for moment in schedule.next_runs:
         typer.echo(f"  {moment:%a %Y-%m-%d %H:%M %Z}")
 
 
-def _document(schedule: Schedule) -> dict[str, object]:
-    from openphone_sync.documents import SCHEMA_VERSION, format_time  # noqa: PLC0415
-
+def _make_document(schedule: Schedule) -> dict[str, object]:
     return {
         "schemaVersion": SCHEMA_VERSION,
         "isEnabled": schedule.installed is not None,

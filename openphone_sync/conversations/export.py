@@ -8,16 +8,16 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from openphone_sync.conversations.formats import Compression, Format, compress, make_csv, make_json, make_ndjson
-from openphone_sync.documents import SCHEMA_VERSION, format_time
+from openphone_sync.documents import SCHEMA_VERSION, format_size, format_time
 from openphone_sync.errors import ConfigurationError, RunError
 from openphone_sync.model import Block, ConversationCounts, Selection
 from openphone_sync.ops.files import replacing
-from openphone_sync.ports import Clock, ConversationSource, NotedProgress, Shield
+from openphone_sync.ports import Clock, NotedProgress, Shield
+from openphone_sync.postgres import PostgresConversations
 
 STDOUT = "-"
 
@@ -45,7 +45,7 @@ class Exported:
 
 def export(
     options: ExportOptions,
-    open_source: Callable[[], AbstractContextManager[ConversationSource]],
+    open_source: Callable[[], AbstractContextManager[PostgresConversations]],
     progress: NotedProgress,
     clock: Clock,
     shield: Shield,
@@ -128,14 +128,14 @@ class _Tally:
 
 
 def _make_pieces(
-    options: ExportOptions, source: ConversationSource, tally: _Tally, total: int | None, now: float
+    options: ExportOptions, source: PostgresConversations, tally: _Tally, total: int | None, now: float
 ) -> Iterator[bytes]:
     pieces = _make_document(options, source, tally, total, now)
     return compress(pieces) if options.compression is Compression.GZIP else pieces
 
 
 def _make_document(
-    options: ExportOptions, source: ConversationSource, tally: _Tally, total: int | None, now: float
+    options: ExportOptions, source: PostgresConversations, tally: _Tally, total: int | None, now: float
 ) -> Iterator[bytes]:
     selection = options.selection
     columns = source.columns(selection)  # a column that is not there is named before the document begins
@@ -147,17 +147,6 @@ def _make_document(
         return make_ndjson(blocks)
     head = {"schemaVersion": SCHEMA_VERSION, "exportDate": format_time(now), "totalConversations": total}
     return make_json(blocks, head)
-
-
-def format_size(size: int) -> str:
-    """``358.1 MB``; decimal units."""
-    if size < 1000:
-        return f"{size} bytes"
-    amount, unit = next(
-        ((size / 1000**power, unit) for power, unit in ((1, "kB"), (2, "MB")) if size < 1000 ** (power + 1)),
-        (size / 1000**3, "GB"),
-    )
-    return f"{amount:.1f} {unit}"
 
 
 # --- the place -----------------------------------------------------------------------------------------------------
@@ -227,12 +216,3 @@ def _is_special(path: Path) -> bool:
     except OSError:
         return False
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
-
-
-def parse_moment(text: str) -> datetime | None:
-    """An ISO 8601 date or time; one without a zone is in UTC, a date alone is its first instant."""
-    try:
-        moment = datetime.fromisoformat(text.strip())
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None

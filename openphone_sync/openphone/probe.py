@@ -1,4 +1,4 @@
-"""The cheapest look at a workspace: two requests, and the time that the API has."""
+"""A workspace in two requests: its phone numbers and custom fields, and the time that the API has."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from openphone_sync.ports import Clock
 
 
 @dataclass(frozen=True, slots=True)
-class ApiFacts:
+class WorkspaceInfo:
     """What the API says of the workspace.
 
     ``numbers`` are the names that staff gave the workspace's phone numbers. ``skew_s`` is how far this machine's clock
-    is ahead of the API's, None where the API does not tell the time.
+    is ahead of the API's, None if the API does not say.
     """
 
     numbers: tuple[str, ...]
@@ -25,13 +25,13 @@ class ApiFacts:
     skew_s: float | None = None
 
 
-def probe_workspace(client: HttpClient, caller: Caller, clock: Clock) -> ApiFacts:
-    """Ask for numbers and custom fields. Raises `UnreachableError` and `RefusedError`."""
+def read_workspace_info(client: HttpClient, caller: Caller, clock: Clock) -> WorkspaceInfo:
+    """Read numbers and custom fields. Raises `UnreachableError` and `RefusedError`."""
     skews: list[float] = []
     client.event_hooks["response"].append(lambda response: skews.extend(_read_skew(response, clock)))
     numbers = caller.read_list("/phone-numbers")
     fields = (parse_definition(one) for one in caller.read_list("/contact-custom-fields"))
-    return ApiFacts(
+    return WorkspaceInfo(
         numbers=tuple(str(one.get("name") or "(no name)") for one in numbers),
         fields=tuple(one for one in fields if one is not None),
         skew_s=skews[-1] if skews else None,

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from openphone_sync.config import Settings
+from openphone_sync.documents import describe_contacts
 from openphone_sync.errors import BUG, EXIT_CODES, LockedError, RunError
 from openphone_sync.ops.files import save_text
 from openphone_sync.ops.logging import OPERATOR
@@ -105,11 +106,6 @@ def describe_counts(document: Mapping[str, Any] | None) -> str:
     if document is None:
         return ""
     return f"run {document['runId']} {document['status']}: {describe_contacts(document['contacts'])}"
-
-
-def describe_contacts(contacts: Mapping[str, int]) -> str:
-    """``3 created, 1 held``: a run's counts of contacts in words, those that are not 0."""
-    return ", ".join(f"{count} {name}" for name, count in contacts.items() if count) or "no contacts"
 
 
 def describe_failures(document: Mapping[str, Any]) -> str:

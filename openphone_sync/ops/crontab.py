@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import pwd
 import re
 import shlex
 import shutil
@@ -17,6 +18,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
 
 from openphone_sync.errors import ConfigurationError, WorldMovedError
 from openphone_sync.ops.files import replacing
@@ -265,8 +268,6 @@ def next_runs(schedule: str, now: datetime, count: int) -> list[datetime]:
 
     Empty for a text that is no schedule.
     """
-    from cronsim import CronSim, CronSimError  # noqa: PLC0415
-
     fields = schedule.upper()
     try:
         moments = CronSim(_NICKNAMES.get(fields, fields), now)
@@ -297,8 +298,6 @@ def _zone_name(localtime: Path) -> str:
 
 def make_bare_environ(environ: Mapping[str, str]) -> dict[str, str]:
     """What cron gives a job: crontab(5)."""
-    import pwd  # noqa: PLC0415
-
     user = pwd.getpwuid(os.getuid())
     return {"HOME": user.pw_dir, "LOGNAME": user.pw_name, "SHELL": "/bin/sh", "PATH": CRON_PATH} | {
         name: environ[name] for name in ("TZ",) if name in environ

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -22,7 +22,7 @@ _READING = ("the clients", "OPENPHONE_CLIENT_TABLE or OPENPHONE_CLIENT_QUERY")
 
 
 class PostgresClients:
-    """`ports.ClientSource` over a table or a query."""
+    """`ports.ClientSource` over a table or a query. ``on_row`` gets the JSON of every row that is read."""
 
     def __init__(
         self,
@@ -32,10 +32,12 @@ class PostgresClients:
         query: str = "",
         extra_columns: Sequence[str] = (),
         fetch_size: int = 50,
+        on_row: Callable[[str], None] | None = None,
     ) -> None:
         self._host = str(conninfo_to_dict(dsn).get("host", "")) if is_conninfo(dsn) else ""
         self._connection = connect(dsn)
         self._fetch_size = fetch_size
+        self._on_row = on_row or (lambda _: None)
         self._encoding = self._connection.info.parameter_status("server_encoding") or ""
         self._codec = find_codec(self._encoding)
         with closing_on_error(self.close), plain_errors(*_READING):
@@ -87,6 +89,7 @@ class PostgresClients:
                         f"the id {client_id} comes twice in {self._relation.name}; give every client an id of its own"
                     )
                 last = client_id
+                self._on_row(document)
                 yield ClientRow(client_id, document)
 
     def read_client(self, client_id: str) -> ClientRow | None:
@@ -96,7 +99,11 @@ class PostgresClients:
         )
         with plain_errors(*_READING):
             row = self._connection.execute(statement).fetchone()
-        return ClientRow(*self._decode(row)) if row else None
+        if row is None:
+            return None
+        client = ClientRow(*self._decode(row))
+        self._on_row(client.document)
+        return client
 
     def close(self) -> None:
         """End the transaction and the connection."""

@@ -65,7 +65,7 @@ class _Column:
 
 
 class PostgresConversations:
-    """`ports.ConversationSource` over one table or view, in one REPEATABLE READ snapshot that ends with `close`."""
+    """The conversations of one table or view, in one REPEATABLE READ snapshot that ends with `close`."""
 
     def __init__(self, dsn: str, *, table: str = "", region: str = "US") -> None:
         self._region = region

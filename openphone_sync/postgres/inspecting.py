@@ -18,7 +18,7 @@ _LOCAL = ("", "localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, slots=True)
-class DatabaseFacts:
+class DatabaseInfo:
     """What the connection to the database is like.
 
     ``is_local``: it does not leave this machine. ``is_public``: it goes over the internet. ``is_pooled``: through PgBouncer,
@@ -37,7 +37,7 @@ class DatabaseFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class TableFacts:
+class TableInfo:
     """What the client table is like, for the role that reads it.
 
     ``column_types`` are Postgres' names of the types, empty for a client query. ``visible_rows`` are those that the role
@@ -54,7 +54,7 @@ class TableFacts:
     names_twice: int = 0
 
 
-def inspect_connection(dsn: str) -> DatabaseFacts:
+def inspect_connection(dsn: str) -> DatabaseInfo:
     """Connect and look around. Raises what `connect` raises."""
     with connect(dsn) as connection, plain_errors("the database", "DATABASE_URL"):
         row = connection.execute(
@@ -63,7 +63,7 @@ def inspect_connection(dsn: str) -> DatabaseFacts:
         ).fetchone()
         version, user, pid, bypasses = row or ("", "", 0, False)
         info = connection.info
-        return DatabaseFacts(
+        return DatabaseInfo(
             version=version.split()[0] if version else "",
             user=user,
             database=info.dbname,
@@ -76,18 +76,18 @@ def inspect_connection(dsn: str) -> DatabaseFacts:
         )
 
 
-def inspect_table(dsn: str, name: str, columns: tuple[str, ...], query: str) -> TableFacts:
+def inspect_table(dsn: str, name: str, columns: tuple[str, ...], query: str) -> TableInfo:
     """Look at the relation that `PostgresClients` found; ``query`` is the client query, empty for a table."""
     with connect(dsn) as connection, plain_errors("the clients", "OPENPHONE_CLIENT_TABLE or OPENPHONE_CLIENT_QUERY"):
         connection.read_only = True
         if query:
             source: sql.Composable = make_query_source(query)
-            return TableFacts(
+            return TableInfo(
                 name, columns, visible_rows=_count(connection, source), names_twice=_twice(connection, source)
             )
         oid, has_security, hides, schema, table = _find(connection, name)
         source = sql.Identifier(schema, table)
-        return TableFacts(
+        return TableInfo(
             name=name,
             columns=columns,
             column_types=_types(connection, oid),

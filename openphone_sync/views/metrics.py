@@ -6,7 +6,6 @@ Keys are camelCase, durations in seconds.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,16 +42,6 @@ def make_metrics(totals: RunTotals, latest: Sequence[Mapping[str, Any]]) -> dict
 def save_metrics(state_dir: Path, metrics: Mapping[str, Any]) -> None:
     """Replace the metrics file atomically."""
     save_text(state_dir / METRICS_FILE, to_json(metrics))
-
-
-def load_metrics(state_dir: Path) -> dict[str, Any] | None:
-    """The metrics file; None where it is missing or no metrics document (cut in half, another program's)."""
-    try:
-        document = json.loads((state_dir / METRICS_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    whole = isinstance(document, dict) and isinstance(document.get("metrics"), dict)
-    return document if whole and isinstance(document.get("runs"), list) else None
 
 
 def summarise(document: Mapping[str, Any]) -> dict[str, Any]:

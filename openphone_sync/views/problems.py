@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from openphone_sync.documents import SCHEMA_VERSION
+from openphone_sync.documents import SCHEMA_VERSION, to_csv
 from openphone_sync.model import Link, LookAlike, Standing
 from openphone_sync.state import Store
 
@@ -43,11 +41,7 @@ def make_document(problems: Iterable[Problem]) -> dict[str, Any]:
 
 def make_csv(problems: Iterable[Problem]) -> str:
     """The problems as a table for a spreadsheet."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, COLUMNS)
-    writer.writeheader()
-    writer.writerows(asdict(problem) for problem in problems)
-    return out.getvalue()
+    return to_csv(COLUMNS, ([getattr(problem, name) for name in COLUMNS] for problem in problems))
 
 
 def _from_links(links: Iterable[Link]) -> Iterator[Problem]:

@@ -113,7 +113,7 @@ def test_row_security_that_hides_every_row_is_found(office: Office, postgres: Em
     assert "row-level security" in failing(ran)
     assert f"lets {reader} SELECT" in checks(ran)["row-level security"]["mend"]
     seen = office.run("test-connection", "--json")
-    assert "passes it by" in checks(seen)["row-level security"]["detail"]
+    assert "bypasses it" in checks(seen)["row-level security"]["detail"]
     assert seen.code == 0
     office.sql(f"REVOKE ALL ON clients FROM {reader}")
     refused = office.run("test-connection", "--json", DATABASE_URL=dsn)

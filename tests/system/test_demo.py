@@ -121,7 +121,7 @@ def read_exports(sandbox: subprocess.Popen[str]) -> dict[str, str]:
         match = re.match(r"\s+export (\w+)=(\S+)", line)
         if match:
             found[match[1]] = match[2]
-        if line.startswith("Ctrl-C"):
+        if "Ctrl-C" in line:
             break
     return found
 

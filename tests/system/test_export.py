@@ -22,8 +22,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from openphone_sync.cli.app import app
-from openphone_sync.cli.exit import leave_by
+from openphone_sync.cli.app import run as run_program
 from openphone_sync.sandbox import EmbeddedPostgres, load_samples
 from tests.office import wait_until
 
@@ -91,7 +90,7 @@ def run(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: 
     def run_command(*arguments: str) -> Ran:
         capfdbinary.readouterr()
         before = {number: signal.getsignal(number) for number in SIGNALS}
-        code = leave_by(lambda: app(list(arguments)), arguments)
+        code = run_program(arguments)
         for number, handler in before.items():
             signal.signal(number, handler)
         sys.stdout.flush()

@@ -18,7 +18,7 @@ from subprocess import Popen
 import psycopg
 import pytest
 
-from openphone_sync.cli.exit import leave_by
+from openphone_sync.cli.exit import run_to_exit_code
 from openphone_sync.sandbox import EmbeddedPostgres, SandboxServer, parse_fault
 from tests.office import JAMES_ALONE, Office, make_many, wait_until
 
@@ -243,7 +243,7 @@ def test_only_stdout_is_called_stdout(capsys: pytest.CaptureFixture[str]) -> Non
     def fill() -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    assert leave_by(fill) == 2
+    assert run_to_exit_code(fill) == 2
     assert capsys.readouterr().err.startswith("openphone-sync: a file cannot be written (No space left on device); ")
 
 

@@ -159,8 +159,8 @@ def test_no_piece_of_an_unencoded_password_is_told_or_kept(office: Office, comma
 def test_a_bug_before_the_settings_are_read_is_logged_where_the_message_says(office: Office, setting: str) -> None:
     code = (
         "import openphone_sync.cli.options as options\n"
-        "import dotenv.main\n"
-        "dotenv.main.dotenv_values = dotenv.dotenv_values = lambda *a, **k: 1 / 0\n"
+        "import dotenv\n"
+        "dotenv.dotenv_values = lambda *a, **k: 1 / 0\n"
         "from openphone_sync.cli import main\n"
         "main()\n"
     )
@@ -177,7 +177,7 @@ def test_a_bug_before_the_settings_are_read_is_logged_where_the_message_says(off
     assert done.returncode == 70
     assert done.stderr.count("\n") == 1
     (log,) = (office.folder / "s").rglob("openphone-sync.log")
-    assert f"; look into {log}, and report it" in done.stderr
+    assert f"; report it with {log}" in done.stderr
     assert "ZeroDivisionError" in log.read_text()
 
 

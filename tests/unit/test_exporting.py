@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openphone_sync.conversations.export import format_size, parse_moment
 from openphone_sync.conversations.formats import (
     Compression,
     Format,
@@ -22,6 +21,7 @@ from openphone_sync.conversations.formats import (
     make_json,
     make_ndjson,
 )
+from openphone_sync.documents import format_size, parse_moment
 from openphone_sync.model import Block
 
 ROWS = st.lists(st.dictionaries(st.text(max_size=4), st.text(max_size=8) | st.none() | st.integers(), max_size=3))

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 import typer
 
-from openphone_sync.cli.app import app
-from openphone_sync.cli.exit import leave_by
+from openphone_sync.cli.app import COMMANDS as LINES
+from openphone_sync.cli.app import OnDemand, app, run
 from openphone_sync.errors import EXIT_CODES
 
 
 def walk(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """Every command, groups apart."""
+    command = command.load() if isinstance(command, OnDemand) else command
     inner = getattr(command, "commands", None)
     if inner is None:
         yield path
@@ -38,7 +39,7 @@ def _narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 def show_help(*command: str) -> str:
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        assert leave_by(lambda: app([*command, "--help"])) == 0
+        assert run([*command, "--help"]) == 0
     return out.getvalue()
 
 
@@ -49,9 +50,18 @@ def test_help_is_readable_at_80_columns(command: tuple[str, ...]) -> None:
     assert not command or "Example: " in text
 
 
-def test_help_says_what_every_command_does() -> None:
-    lines = show_help().partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
-    assert {line.split()[0] for line in lines if line[2] != " "} == {command[0] for command in COMMANDS}
+@pytest.mark.parametrize("group", GROUPS, ids=" ".join)
+def test_help_lists_every_command_of_a_group_on_one_line(group: tuple[str, ...]) -> None:
+    lines = show_help(*group).partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    depth = len(group)
+    inside = [command[depth] for command in COMMANDS if command[:depth] == group]
+    assert {line.split()[0] for line in lines} == set(inside)
+    assert not [line for line in lines if line[2] == " " or line.endswith("...")]
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_a_commands_help_begins_with_its_line_in_the_list(name: str) -> None:
+    assert show_help(name).splitlines()[2].strip() == LINES[name]
 
 
 def test_help_ends_with_the_exit_codes() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from openphone_sync.cli.interrupting import end_at_signals
+from openphone_sync.cli.signals import raise_on_signal
 from openphone_sync.errors import InterruptedRunError
 
 
@@ -24,7 +24,7 @@ def send(number: signal.Signals) -> None:
 
 def test_a_signal_ends_the_work_where_it_is_and_the_old_handler_comes_back() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(InterruptedRunError) as raised, end_at_signals():
+    with pytest.raises(InterruptedRunError) as raised, raise_on_signal():
         send(signal.SIGTERM)
     assert raised.value.exit_code == 143
     assert signal.getsignal(signal.SIGTERM) is before
@@ -34,7 +34,7 @@ def test_a_signal_waits_for_a_step_that_must_not_be_halved() -> None:
     steps = []
 
     def work() -> None:
-        with end_at_signals() as shield:
+        with raise_on_signal() as shield:
             with shield.hold():
                 send(signal.SIGHUP)
                 steps.append("whole")
@@ -46,7 +46,7 @@ def test_a_signal_waits_for_a_step_that_must_not_be_halved() -> None:
 
 
 def test_a_signal_after_the_end_comes_too_late() -> None:
-    with end_at_signals() as shield:
+    with raise_on_signal() as shield:
         with shield.hold():
             send(signal.SIGINT)
             shield.finish()
@@ -59,7 +59,7 @@ def test_a_second_signal_does_not_disturb_the_tidying_up() -> None:
     steps = []
 
     def work() -> None:
-        with end_at_signals():
+        with raise_on_signal():
             try:
                 send(signal.SIGINT)
             finally:
@@ -72,7 +72,7 @@ def test_a_second_signal_does_not_disturb_the_tidying_up() -> None:
 
 
 def test_a_signal_whose_error_was_lost_is_found_again() -> None:
-    with end_at_signals() as shield:
+    with raise_on_signal() as shield:
         with pytest.raises(InterruptedRunError):
             send(signal.SIGINT)
         with pytest.raises(InterruptedRunError):
@@ -82,7 +82,7 @@ def test_a_signal_whose_error_was_lost_is_found_again() -> None:
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with end_at_signals():
+        with raise_on_signal():
             send(signal.SIGHUP)
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:

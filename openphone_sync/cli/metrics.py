@@ -1,0 +1,82 @@
+"""``metrics``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import datetime, tzinfo
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from openphone_sync.cli.options import Command, make_app, read_settings
+from openphone_sync.cli.output import print_json
+from openphone_sync.documents import describe_contacts, format_duration
+from openphone_sync.ops.crontab import find_zone
+from openphone_sync.state import peek_history
+from openphone_sync.views.metrics import RUNS_SHOWN, make_metrics
+
+app = make_app()
+
+
+class Format(StrEnum):
+    """Formats of the metrics."""
+
+    TABLE = "table"
+    JSON = "json"
+    PROMETHEUS = "prometheus"
+
+
+@app.command(cls=Command)
+def metrics(
+    context: typer.Context,
+    form: Annotated[Format, typer.Option("--format", help="How to print them.")] = Format.TABLE,
+    last: Annotated[
+        int, typer.Option("--last", min=1, max=1_000_000, help="How many of the latest runs to list.", metavar="N")
+    ] = RUNS_SHOWN,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+) -> None:
+    """Show totals over all runs, and the latest runs.
+
+    Example: openphone-sync metrics --json | jq .metrics.totalRuns
+    """
+    settings = read_settings(context)
+    with closing(peek_history(settings.state_dir)) as history:
+        document = make_metrics(history.read_totals(), history.read_summaries(last))
+        last_good, open_reviews = history.read_last_good(), history.count_held()
+    if as_json or form is Format.JSON:
+        print_json(document)
+    elif form is Format.PROMETHEUS:
+        from openphone_sync.views.prometheus import make_prometheus  # noqa: PLC0415  # 30 ms
+
+        typer.echo(make_prometheus(document, last_good, open_reviews), nl=False)
+    else:
+        _print_tables(document)
+
+
+def _print_tables(document: Mapping[str, Any]) -> None:
+    from openphone_sync.cli.terminal import print_table  # noqa: PLC0415  # rich and the rest: 150 ms
+
+    totals = document["metrics"]
+    rows = (
+        ("runs", f"{totals['totalRuns']}, {totals['successfulRuns']} good, {totals['failedRuns']} failed"),
+        ("created", str(totals["totalContactsCreated"])),
+        ("updated", str(totals["totalContactsUpdated"])),
+        ("skipped", str(totals["totalContactsSkipped"])),
+        ("errors", str(totals["totalErrors"])),
+        ("average", format_duration(totals["averageDurationSeconds"])),
+    )
+    print_table(("all runs", ""), rows)
+    zone = datetime.now(find_zone(os.environ)).tzinfo
+    if document["runs"]:
+        print_table(
+            ("run", "command", "result", "took", "contacts"), [_make_row(run, zone) for run in document["runs"]]
+        )
+
+
+def _make_row(run: Mapping[str, Any], zone: tzinfo | None) -> tuple[str, ...]:
+    started = f"{datetime.fromisoformat(run['startedAt']).astimezone(zone):%Y-%m-%d %H:%M}"
+    took, contacts = format_duration(run["durationSeconds"]), describe_contacts(run["contacts"])
+    return started, f"{run['command']} {run['mode']}", run["status"], took, contacts

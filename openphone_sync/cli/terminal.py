@@ -1,0 +1,202 @@
+"""Results for people, through rich: tables, the report of a run, and a progress bar on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+from rich import box
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from openphone_sync.documents import describe_contacts
+from openphone_sync.ports import NotedProgress
+from openphone_sync.wiring import NoProgress
+
+LISTED = 20
+"""Entries of a list that a summary shows; the report file and --json have them all."""
+FEW = 5
+"""Contacts that are held for the same reason and still listed one by one."""
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A plain table; cells are text, never markup."""
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    _make_console().print(table)
+
+
+def print_report(document: Mapping[str, Any]) -> None:
+    """A run's report; for a dry run also its actions, field by field."""
+    if document.get("message") and not document["clients"]["read"]:
+        return  # nothing was read: the line on stderr says it all
+    writing = [one for one in document.get("actions", ()) if one["changes"] or one["action"] == "delete"]
+    if writing:
+        print_table(("action", "contact", "field", "before", "after"), _make_action_rows(writing))
+    console = _make_console()
+    for line in (*_make_headline(document), *_make_details(document)):
+        console.print(line, highlight=False, markup=False)
+
+
+@contextmanager
+def show_progress(*, quiet: bool) -> Iterator[NotedProgress]:
+    """A progress bar if stderr is a terminal, nothing elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        yield NoProgress()
+    else:
+        with BarProgress() as bar:
+            yield bar
+
+
+class BarProgress:
+    """`ports.NotedProgress` on a terminal: a bar on stderr with rate and time left."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task: TaskID | None = None
+
+    def start(self, what: str, total: int | None) -> None:
+        """A stage begins."""
+        self.finish()
+        self._task = self._progress.add_task(what, total=total, rate="", note="")
+
+    def advance(self, count: int = 1) -> None:
+        """A part of the stage is done."""
+        if self._task is None:
+            return
+        self._progress.advance(self._task, count)
+        task = self._progress.tasks[-1]
+        if task.speed:
+            self._progress.update(self._task, rate=f"{task.speed:.1f}/s")
+
+    def note(self, text: str) -> None:
+        """Show a text beside the count."""
+        if self._task is not None:
+            self._progress.update(self._task, note=text)
+
+    def finish(self) -> None:
+        """The stage is over: remove its line."""
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+            self._task = None
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        del kind, error, trace
+        self._progress.stop()
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the error boundary: rich would exit with 1, which means failed contacts here."""
+        raise BrokenPipeError
+
+
+def _make_console() -> Console:
+    return _Console(soft_wrap=not sys.stdout.isatty())
+
+
+# --- the report of a run -------------------------------------------------------------------------------------------
+
+
+def _make_headline(document: Mapping[str, Any]) -> tuple[str, str]:
+    clients, requests = document["clients"], document["requests"]
+    command, mode = document["command"], document["mode"]
+    head = f"{command} ({mode}), nothing written" if document["dryRun"] else f"{command} {document['status']} ({mode})"
+    read = f"clients: {clients['read']} read, {clients['changed']} changed, {clients['removed']} removed"
+    return (
+        f"{head}: {describe_contacts(document['contacts'])}",
+        f"{read}; {requests['total']} requests in {document['durationSeconds']:.1f} s",
+    )
+
+
+def _make_details(document: Mapping[str, Any]) -> Iterator[str]:
+    """The lists of the report, as far as they are not empty."""
+    skipped, errors, held = document["skipped"], document["errors"], document["held"]
+    conflicts, orphans, warnings = document["conflicts"], document["orphans"], document["warnings"]
+    sections: Sequence[tuple[str, Sequence[str]]] = (
+        (f"skipped ({len(skipped)})", _list_by_reason(skipped, few=0)),
+        (f"failed ({len(errors)})", [f"{one['externalId']}: {one['message']}" for one in errors]),
+        (f"held ({len(held)}); decide them with openphone-sync review", _list_by_reason(held, few=FEW)),
+        (
+            f"both sides changed ({len(conflicts)})",
+            [f"{one['externalId']}: {one['field']}, kept {one['kept']}" for one in conflicts],
+        ),
+        (f"no longer in the source ({len(orphans)})", orphans),
+        (f"warnings ({len(warnings)})", warnings),
+    )
+    for title, lines in sections:
+        if lines:
+            yield title
+            yield from (f"  {line}" for line in lines[:LISTED])
+        if len(lines) > LISTED:
+            yield f"  and {len(lines) - LISTED} more in the report"
+
+
+def _list_by_reason(entries: Sequence[Mapping[str, Any]], *, few: int) -> list[str]:
+    """One line for a reason that more than ``few`` entries share, the most common first; then the other entries."""
+    counts = Counter(str(one["reason"]) for one in entries)
+    common = [f"{count} x {reason}" for reason, count in counts.most_common() if count > few]
+    return common + [f"{one['externalId']}: {one['reason']}" for one in entries if counts[one["reason"]] <= few]
+
+
+def _make_action_rows(actions: Iterable[Mapping[str, Any]]) -> list[tuple[str, str, str, str, str]]:
+    rows: list[tuple[str, str, str, str, str]] = []
+    for action in actions:
+        first, *others = _make_change_rows(action)
+        rows.append((action["action"], action["externalId"], *first))
+        rows += [("", "", *row) for row in others]
+    return rows
+
+
+def _make_change_rows(action: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Field, before and after of each change; a new contact in one row (--json has every field)."""
+    after = {change["field"]: _format_value(change["after"]) for change in action["changes"]}
+    if action["action"] == "create":
+        named = (after.get("firstName"), after.get("phoneNumbers"))  # a deleted contact made again may lack either
+        return [("new contact", "", ", ".join(text for text in named if text))]
+    if not action["changes"]:
+        return [("", "", action["reason"])]
+    return [(change["field"], _format_value(change["before"]), after[change["field"]]) for change in action["changes"]]
+
+
+def _format_value(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return ", ".join(f"{one['name']} {one['value']}" if isinstance(one, dict) else str(one) for one in value)
+    return str(value)

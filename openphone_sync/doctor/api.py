@@ -1,0 +1,107 @@
+"""Checks of the API: key, custom fields, clock, pace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from openphone_sync.config import API, Settings, describe_missing
+from openphone_sync.doctor.checks import Check, make_failed
+from openphone_sync.errors import ConfigurationError, RunError
+from openphone_sync.model import FieldDefinition, FieldType
+from openphone_sync.openphone.api import make_client
+from openphone_sync.openphone.pacing import Pacer
+from openphone_sync.openphone.probe import WorkspaceInfo, read_workspace_info
+from openphone_sync.openphone.retry import Caller, RetryRules
+from openphone_sync.rules.mapping import FIELD_LABELS, make_field_map
+from openphone_sync.wiring import PACING_FILE, SystemClock, make_pacer
+
+MAX_SKEW_S = 60.0
+"""Beyond this a Retry-After that names a moment is misread, and cron starts at another time than people expect."""
+SLOW_PER_SECOND = 5.0
+
+_ANY = frozenset({FieldType.STRING, FieldType.MULTI_SELECT})
+_ALSO: Mapping[str, frozenset[FieldType]] = {
+    "ARRESTED": frozenset({FieldType.BOOLEAN}),
+    "CURRENTLY_INCARCERATED": frozenset({FieldType.BOOLEAN}),
+    "ALT_CONTACT_NUMBER": frozenset({FieldType.NUMBER}),
+    "COUNTY": frozenset({FieldType.ADDRESS}),
+}
+"""Types besides text, and besides the field's own, that can hold its values."""
+
+
+def check_api(settings: Settings) -> tuple[list[Check], int]:
+    """The checks, and the exit code if there is no connection, else 0."""
+    try:
+        info = _read_workspace(settings)
+    except RunError as error:
+        return [make_failed("api key", error)], error.exit_code
+    numbers = ", ".join(info.numbers) or "none"
+    return [
+        Check("api key", ok=True, detail=f"accepted; the workspace's numbers are named {numbers}"),
+        _check_fields(info.fields, settings.custom_field_keys),
+        _check_clock(info.skew_s),
+        _check_pace(settings),
+    ], 0
+
+
+def _read_workspace(settings: Settings) -> WorkspaceInfo:
+    """Two requests at the usual pace, each tried twice. Raises `RunError`."""
+    if not settings.api_key:
+        raise ConfigurationError(describe_missing(API))
+    clock = SystemClock()
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        try:
+            pacer = make_pacer(settings, clock)
+        except (ConfigurationError, OSError):  # the state folder has a check of its own
+            pacer = Pacer(Path(folder) / PACING_FILE, 0.2, clock)
+        stack.callback(pacer.close)
+        client = stack.enter_context(make_client(settings.base_url, settings.api_key, settings.timeout_ms / 1000))
+        rules = RetryRules(min(1, settings.retry_attempts), settings.retry_delay_ms / 1000)
+        caller = Caller(client, pacer, rules, clock, stopping=lambda: False, warn=lambda _: None)
+        return read_workspace_info(client, caller, clock)
+
+
+def _check_fields(fields: tuple[FieldDefinition, ...], overrides: Mapping[str, str]) -> Check:
+    found = make_field_map(fields, overrides).fields
+    missing = [f"{label} ({kind})" for name, (label, kind) in FIELD_LABELS.items() if name not in found]
+    wrong = [
+        f"{one.name} is {one.kind}"
+        for name, one in found.items()
+        if one.kind not in {*_ANY, *_ALSO.get(name, ()), FIELD_LABELS[name][1]}
+    ]
+    counted = f"{len(found)} of {len(FIELD_LABELS)} found"
+    detail = "; ".join(
+        text
+        for text in (counted, missing and f"missing: {', '.join(missing)}", wrong and f"unfit type: {', '.join(wrong)}")
+        if text
+    )
+    fix = (
+        "open any contact in the app, press Add property and create it with exactly this name and type "
+        "(a text field works for all): values of missing fields are left out of contacts"
+    )
+    return Check("custom fields", ok=not missing and not wrong, detail=detail, fix=fix if missing or wrong else "")
+
+
+def _check_clock(skew_s: float | None) -> Check:
+    if skew_s is None:
+        return Check("clock", ok=True, detail="the API does not say what time it is")
+    ok = abs(skew_s) <= MAX_SKEW_S
+    way = "ahead of" if skew_s > 0 else "behind"
+    detail = f"{abs(skew_s):.0f} s {way} OpenPhone's" if not ok else "agrees with OpenPhone's"
+    return Check(
+        "clock", ok, detail, "" if ok else "set this machine's clock, ideally by NTP (timedatectl set-ntp true)"
+    )
+
+
+def _check_pace(settings: Settings) -> Check:
+    """How long a first sync takes under the configured rate limits."""
+    per_second = min(settings.rate_per_second, settings.rate_per_minute / 60, settings.rate_per_hour / 3600)
+    minutes = 1000 / per_second / 60
+    detail = f"{per_second:g} requests a second at most: 1,000 new contacts take {minutes:.0f} min or more"
+    slow = per_second < SLOW_PER_SECOND
+    return Check(
+        "pace", ok=True, detail=detail, fix="raise OPENPHONE_RATE_LIMIT_*: OpenPhone allows 10" if slow else ""
+    )
