@@ -28,7 +28,7 @@ COMMANDS = {
     "test-connection": "Check everything a run needs, and say how to fix it.",
     "schedule": "Manage the nightly sync in your crontab.",
     "export-conversations": "Export the stored conversations, newest first.",
-    "archive": "Keep a folder of conversations straight from OpenPhone.",
+    "archive": "Download conversations from OpenPhone to a folder.",
     "stats": "Count the stored conversations.",
     "sandbox": "Serve a local OpenPhone API, for trying and testing.",
     "demo": "Run the main job end to end on embedded parts.",

@@ -46,7 +46,7 @@ app = make_app(cls=Group, no_args_is_help=True)
 
 @app.callback()
 def archive() -> None:
-    """Keep a folder of conversations straight from OpenPhone.
+    """Download conversations from OpenPhone to a folder.
 
     Example: openphone-sync archive fetch conversations
     """

@@ -476,7 +476,7 @@ def _encode_manifest(manifest: Manifest, now: float) -> bytes:
     counts = sum((Counter(entry.counts) for entry in entries), Counter[str]())
     manifest.updated_at = format_time(now)
     manifest.tool = {"name": "openphone-sync", "version": version("openphone-sync")}
-    manifest.counts = {"conversations": len(entries), **counts, "media": len(manifest.media)}
+    manifest.counts = {"conversations": len(entries), **dict(sorted(counts.items())), "media": len(manifest.media)}
     manifest.first = min((entry.first for entry in entries if entry.first), default="", key=parse_time)
     manifest.last = max((entry.last for entry in entries if entry.last), default="", key=parse_time)
     manifest.gaps = dict(Counter(f"{gap.part}: {gap.why}" for entry in entries for gap in entry.gaps))
