@@ -17,7 +17,7 @@ PASSWORD = "pl4nted-passw0rd"
 HOOK = "pl4nted-h00k-token"
 PEOPLE = ("Zebedee Quackenbush", "Quackenbush", "213-555-0134", "2135550134", "zebedee@example.com")
 
-ZEBEDEE = {**JAMES, "client_name": "Zebedee Quackenbush", "email": "zebedee@example.com"}
+ZEBEDEE = {**JAMES, "client_name": "Zebedee Quackenbush", "email": "zebedee@example.com", "phone": "(213) 555-0134 x5"}
 
 # A library that fails, quoting all it knows, wherever the program calls it.
 BUG = """
