@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from openphone_sync.sandbox import EmbeddedPostgres, SandboxOptions, SandboxServer
+from openphone_sync.sandbox import EmbeddedPostgres, SandboxOptions
+from tests.fault_injection import FaultySandbox
 from tests.office import FAST, Office, find_program
 
 _numbers = itertools.count(1)
@@ -42,14 +43,14 @@ def dsn(postgres: EmbeddedPostgres) -> Iterator[str]:
 
 
 @pytest.fixture
-def sandbox(request: pytest.FixtureRequest) -> Iterator[SandboxServer]:
+def sandbox(request: pytest.FixtureRequest) -> Iterator[FaultySandbox]:
     """An OpenPhone at 500 requests a second, without contacts; an indirect parameter names other options."""
-    with SandboxServer(SandboxOptions(**{"rate_limit": FAST, **getattr(request, "param", {})})) as server:
+    with FaultySandbox(SandboxOptions(**{"rate_limit": FAST, **getattr(request, "param", {})})) as server:
         yield server
 
 
 @pytest.fixture
-def office(dsn: str, sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
+def office(dsn: str, sandbox: FaultySandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
     """A law office: its database, its OpenPhone, its state folder, and the command line."""
     return Office(dsn, sandbox, tmp_path, monkeypatch)
 

@@ -21,8 +21,8 @@ import pytest
 from psycopg import sql
 
 from openphone_sync.cli.app import run
-from openphone_sync.sandbox import SandboxServer
 from openphone_sync.sandbox.samples import CLIENTS_DDL
+from tests.fault_injection import FaultySandbox
 
 FAST = 500
 """Requests a second in functional tests; only the pace benchmark goes at the vendor's 10."""
@@ -57,7 +57,7 @@ class Ran:
 class Office:
     """Settings as an operator would have them, and short words for what tests do."""
 
-    def __init__(self, dsn: str, sandbox: SandboxServer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, dsn: str, sandbox: FaultySandbox, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.dsn = dsn
         self.sandbox = sandbox
         self.folder = folder

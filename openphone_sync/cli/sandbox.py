@@ -10,7 +10,7 @@ import typer
 from openphone_sync.cli.options import Command, make_app, read_globals
 from openphone_sync.cli.signals import stop_on_signal
 from openphone_sync.errors import ConfigurationError
-from openphone_sync.sandbox import SANDBOX_KEY, SandboxError, SandboxOptions, SandboxServer, make_variants, parse_fault
+from openphone_sync.sandbox import SANDBOX_KEY, SandboxError, SandboxOptions, SandboxServer, make_variants
 
 DEFAULT_PORT = 8787
 
@@ -32,9 +32,6 @@ def sandbox(
     variant: Annotated[
         list[str] | None, typer.Option(help="A habit of the API that was seen both ways.", metavar="NAME=VALUE")
     ] = None,
-    fault: Annotated[
-        list[str] | None, typer.Option(help="Something that goes wrong.", metavar="KIND[:NAME=VALUE,...]")
-    ] = None,
 ) -> None:
     """Serve a local OpenPhone API, for trying and testing.
 
@@ -54,7 +51,6 @@ def sandbox(
             seed=seed,
             file=file,
             variants=make_variants(dict(_split_pair(text) for text in variant or [])),
-            faults=tuple(parse_fault(text) for text in fault or []),
         )
         stopped = stop_on_signal()
         with SandboxServer(options) as server:

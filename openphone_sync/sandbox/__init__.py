@@ -11,7 +11,6 @@ It stands beside the product: nothing in here knows anything of the rest of the 
 from openphone_sync.sandbox.contacts import Workspace
 from openphone_sync.sandbox.control import Request
 from openphone_sync.sandbox.errors import SandboxError
-from openphone_sync.sandbox.faults import Fault, FaultKind, Faults, make_fault, parse_fault
 from openphone_sync.sandbox.options import (
     CUSTOM_FIELDS,
     SANDBOX_KEY,
@@ -29,9 +28,6 @@ __all__ = [
     "SANDBOX_KEY",
     "CustomField",
     "EmbeddedPostgres",
-    "Fault",
-    "FaultKind",
-    "Faults",
     "Request",
     "SandboxError",
     "SandboxOptions",
@@ -39,9 +35,7 @@ __all__ = [
     "Variants",
     "Workspace",
     "load_samples",
-    "make_fault",
     "make_variants",
-    "parse_fault",
     "sample_clients",
     "sample_contacts",
     "sample_conversations",

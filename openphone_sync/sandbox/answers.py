@@ -6,10 +6,11 @@ import json
 from dataclasses import dataclass
 from email.utils import formatdate
 from http.client import responses
-from typing import Any
+from typing import Any, Literal
 
-from openphone_sync.sandbox.faults import Fault, Style
 from openphone_sync.sandbox.rules import Json, RefusedError
+
+Style = Literal["auto", "flat", "nested", "html", "empty"]
 
 JSON_TYPE = "application/json; charset=utf-8"
 HTML_TYPE = "text/html; charset=utf-8"
@@ -119,9 +120,3 @@ def make_retry_after(kind: str, now: float) -> tuple[tuple[str, str], ...]:
         "huge": str(RETRY_AFTER_HUGE_S),
     }
     return () if kind == "none" else (("Retry-After", texts.get(kind, kind)),)
-
-
-def make_fault_status(fault: Fault, trace: str, now: float, family: str = CONTACTS) -> Answer:
-    """Return the answer of a STATUS fault."""
-    answer = make_status(fault.status, fault.style, trace, family)
-    return Answer(answer.status, answer.body, answer.content_type, make_retry_after(fault.retry_after or "none", now))

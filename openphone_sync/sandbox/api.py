@@ -9,7 +9,7 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
@@ -18,7 +18,6 @@ from openphone_sync.sandbox import answers
 from openphone_sync.sandbox.answers import Answer
 from openphone_sync.sandbox.contacts import Page, Workspace, derive_id
 from openphone_sync.sandbox.conversations import FAMILIES, Conversations
-from openphone_sync.sandbox.faults import Fault, FaultKind
 from openphone_sync.sandbox.options import CustomField, SandboxOptions
 from openphone_sync.sandbox.paging import make_token, read_offset, read_page_size
 from openphone_sync.sandbox.rules import Issue, Json, RefusedError, make_bad_request
@@ -27,7 +26,6 @@ WINDOW_S = 1.0
 PAGE_SIZE_MAX = 50
 ARRAY_VALUES_MAX = 20  # of one repeated parameter; more of them become an object in the live API's parser
 FILTER_LENGTH = 75
-GHOST_ID = "f" * 24
 ROUTES = (
     (re.compile("/v1/phone-numbers/?"), {"GET": "list_phone_numbers"}),
     (re.compile("/v1/contact-custom-fields/?"), {"GET": "list_custom_fields"}),
@@ -48,8 +46,6 @@ ROUTES = (
     (re.compile("/v1/users/?"), {"GET": "list_users"}),
     (re.compile("/v1/users/([^/]+)/?"), {"GET": "get_user"}),
 )
-SPARSE_TALK = ("assignedTo", "deletedAt", "mutedUntil", "name", "snoozedUntil", "answeredBy", "callRoute", "startTime")
-UNKNOWN_FIELDS: Mapping[str, Any] = {"xRevision": 7, "xLinks": [{"rel": "self", "href": None}]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,43 +130,8 @@ class Api:
         except RefusedError as refusal:
             return answers.make_refusal(refusal, self._make_trace())
 
-    def answer_status(self, call: Call, fault: Fault) -> Answer:
-        """Return the answer of a STATUS fault."""
-        family = FAMILIES.get(call.operation, answers.CONTACTS)
-        return answers.make_fault_status(fault, self._make_trace(), time.time(), family)
-
-    def answer_ignored(self, call: Call) -> Answer:
-        """Return the answer of a write that is acknowledged and then forgotten."""
-        if call.operation == "create_contact":
-            return Api(self._options, self._make_scratch(), self._conversations).answer(call)
-        if call.operation == "delete_contact":
-            return Answer(204, b"", None)
-        return self.answer(replace(call, operation="get_contact"))
-
-    def answer_distorted(self, call: Call, fault: Fault) -> Answer:
-        """Carry out a request and distort its JSON as the fault says; answers without `data` stay as they are."""
-        if fault.kind is FaultKind.ARRIVAL:
-            self._conversations.arrive(call.query)
-        answer = self.answer(call)
-        value = json.loads(answer.body) if answer.status < 300 and answer.body else {}
-        if "data" not in value or fault.kind is FaultKind.ARRIVAL:
-            return answer
-        changed = self._distort_list(fault.kind, value, call) if "totalItems" in value else value
-        if fault.kind is FaultKind.EXTRA_FIELDS:
-            changed = _add_unknown_fields(value)
-        if fault.kind is FaultKind.SPARSE_FIELDS and "contact" in call.operation:
-            changed = {**value, "data": _thin_out(value["data"], self._workspace.fields)}
-        if fault.kind is FaultKind.SPARSE_FIELDS and call.operation in FAMILIES:
-            changed = {**value, "data": _thin_out_talk(value["data"])}
-        return answers.make_json(answer.status, changed)
-
     def _is_warming_up(self) -> bool:
         return time.monotonic() - self._started_at < self._options.key_warmup_s
-
-    def _make_scratch(self) -> Workspace:
-        """Return an empty workspace with the same custom fields, whose ids are not those of any stored contact."""
-        seed = int(self._make_trace(), 16)
-        return Workspace(replace(self._options, seed=seed, custom_fields=tuple(self._workspace.fields)))
 
     def _make_trace(self) -> str:
         with self._trace_lock:
@@ -252,27 +213,6 @@ class Api:
             _check_filter_value(f"/{name}/{index}", value)
         return values
 
-    def _distort_list(self, kind: FaultKind, value: Json, call: Call) -> Json:
-        given = dict(parse_qsl(call.query))
-        asked = given.get("pageToken")
-        first = value["data"][:1]
-        is_last = value["nextPageToken"] is None if "nextPageToken" in value else True
-        distorted: dict[FaultKind, Json] = {
-            FaultKind.GHOST: {"data": [{**each, "id": GHOST_ID} for each in first] + value["data"][1:]},
-            FaultKind.SAME_TOKEN: {"nextPageToken": asked} if asked else {},
-            FaultKind.EMPTY_TOKEN: {"nextPageToken": ""} if is_last else {},
-            FaultKind.EMPTY_PAGE: {
-                "data": [],
-                "nextPageToken": make_token(read_offset(list(given.items())), "again"),
-            },
-            FaultKind.ITEM_TWICE: {"data": first + value["data"]},
-            FaultKind.ITEM_MISSING: {"data": value["data"][1:]},
-        }
-        changed = {**value, **distorted.get(kind, {})}
-        if kind is FaultKind.NO_TOKEN and is_last:
-            changed.pop("nextPageToken", None)
-        return changed
-
 
 def parse_body(body: bytes) -> Any:
     """Return a request's JSON, None for an empty body. Raises RefusedError (400).
@@ -298,37 +238,3 @@ def _check_filter_value(path: str, value: str) -> None:
 
 def _make_definition(definition: CustomField) -> Json:
     return {"name": definition.name, "key": definition.key, "type": definition.type}
-
-
-def _add_unknown_fields(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {**{name: _add_unknown_fields(each) for name, each in value.items()}, **UNKNOWN_FIELDS}
-    if isinstance(value, list):
-        return [_add_unknown_fields(each) for each in value]
-    return value
-
-
-def _thin_out(data: Any, definitions: list[CustomField]) -> Any:
-    """Leave out what the vendor document does not require, and set to null what may be; no value is lost by it."""
-    if isinstance(data, list):
-        return [_thin_out(each, definitions) for each in data]
-    if "defaultFields" not in data:
-        return data
-    defaults = data["defaultFields"]
-    items = {name: [_leave_out(each, "id") for each in defaults[name]] for name in ("emails", "phoneNumbers")}
-    given = {each["key"] for each in data["customFields"]}
-    custom = [_leave_out(each, "id", "key") for each in data["customFields"]]
-    blank = [{"name": each.name, "type": each.type, "value": None} for each in definitions if each.key not in given]
-    return {**data, "sourceUrl": None, "defaultFields": {**defaults, **items}, "customFields": custom + blank}
-
-
-def _thin_out_talk(data: Any) -> Any:
-    """Leave out what live messages lack at times (`userId`, `media`), set to null what conversations and calls may."""
-    if isinstance(data, list):
-        return [_thin_out_talk(each) for each in data]
-    blank = {name: None for name in SPARSE_TALK if name in data}
-    return {**_leave_out(data, "userId", "media"), **blank} if "text" in data else {**data, **blank}
-
-
-def _leave_out(item: Json, *names: str) -> Json:
-    return {name: value for name, value in item.items() if name not in names}

@@ -1,4 +1,4 @@
-"""The sandbox's own routes, for other processes: no key, no rate limit, no faults, not among the recorded requests.
+"""The sandbox's own routes, for other processes: no key, no rate limit, not among the recorded requests.
 
 Bodies and answers are JSON. What is wrong with a request comes back as 400 or 404 with a `message`.
 
@@ -14,10 +14,8 @@ Bodies and answers are JSON. What is wrong with a request comes back as 400 or 4
     POST   /_sandbox/messages        {"conversationId", "text", "media": [file name], …} comes in, or goes out with
                                      "is_incoming": false
     POST   /_sandbox/calls           {"conversationId", "outcome": "answered|called|voicemail|missed|unanswered"}
-    GET    /_sandbox/requests        {"data": [{"receivedAt", "method", "path", "status", "body", "fault"}]}
+    GET    /_sandbox/requests        {"data": [{"receivedAt", "method", "path", "status", "body"}]}
     DELETE /_sandbox/requests        forget them
-    POST   /_sandbox/faults          one fault (`faults.make_fault`), or a list of them
-    DELETE /_sandbox/faults          remove all
 """
 
 from collections.abc import Callable, Mapping
@@ -29,7 +27,6 @@ from openphone_sync.sandbox.api import parse_body
 from openphone_sync.sandbox.contacts import Workspace
 from openphone_sync.sandbox.conversations import Conversations
 from openphone_sync.sandbox.errors import SandboxError
-from openphone_sync.sandbox.faults import Faults, make_fault
 from openphone_sync.sandbox.rules import Json, RefusedError
 
 CONTROL = "/_sandbox/"
@@ -45,7 +42,6 @@ class Request:
     path: str
     status: int
     body: bytes
-    fault: str | None = None
 
 
 class Controlled(Protocol):
@@ -53,7 +49,6 @@ class Controlled(Protocol):
 
     workspace: Workspace
     conversations: Conversations
-    faults: Faults
 
     @property
     def requests(self) -> list[Request]:
@@ -141,18 +136,6 @@ def _forget_requests(sandbox: Controlled, _order: Order) -> Answer:
     return DONE
 
 
-def _add_faults(sandbox: Controlled, order: Order) -> Answer:
-    wanted = order.sent if isinstance(order.sent, list) else [order.sent]
-    for fault in [make_fault(each) for each in wanted]:
-        sandbox.faults.add(fault)
-    return make_json(201, {})
-
-
-def _clear_faults(sandbox: Controlled, _order: Order) -> Answer:
-    sandbox.faults.clear()
-    return DONE
-
-
 def _describe(request: Request) -> Json:
     return {
         "receivedAt": request.received_at,
@@ -160,7 +143,6 @@ def _describe(request: Request) -> Json:
         "path": request.path,
         "status": request.status,
         "body": request.body.decode("utf-8", "replace"),
-        "fault": request.fault,
     }
 
 
@@ -176,6 +158,4 @@ _ROUTES: Mapping[str, Callable[[Controlled, Order], Answer]] = {
     "POST calls": _add_call,
     "GET requests": _list_requests,
     "DELETE requests": _forget_requests,
-    "POST faults": _add_faults,
-    "DELETE faults": _clear_faults,
 }

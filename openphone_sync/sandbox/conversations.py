@@ -202,17 +202,6 @@ class Conversations:
         with self._lock:
             self._parts[call_id] = replace(self._parts[call_id], **parts)
 
-    def arrive(self, query: str) -> None:
-        """Something new arrives in the conversation that a list asks for, or in the oldest one, before it is answered."""
-        given = parse_qsl(query)
-        wanted = {value for key, value in given if key == "participants"}
-        with self._lock:
-            found = [one for one in self._conversations.values() if one["participants"]]
-            exact = [one for one in found if wanted and set(one["participants"]) == wanted]
-            oldest = sorted(found, key=lambda one: str(one["lastActivityAt"]))
-            for conversation in (exact or oldest)[:1]:
-                self.add_message(conversation["id"], "One more thing")
-
     # Below: with the lock held.
 
     def _answer(self, asked: Asked) -> Json:

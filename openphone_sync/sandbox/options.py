@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
 from openphone_sync.sandbox.errors import SandboxError
-from openphone_sync.sandbox.faults import Fault
 
 FieldType = Literal["address", "boolean", "date", "multi-select", "number", "string", "url"]
 SANDBOX_KEY = "sandboxkey0123456789abcdefghijkl"  # live keys: 32 letters and digits, no prefix
@@ -100,7 +99,6 @@ class SandboxOptions:
     link_life_s: float = 3600.0
     custom_fields: tuple[CustomField, ...] = CUSTOM_FIELDS
     variants: Variants = field(default_factory=Variants)
-    faults: tuple[Fault, ...] = ()
 
     def __post_init__(self) -> None:
         if self.rate_limit < 1:

@@ -8,7 +8,6 @@ import json
 import os
 import random
 import socket
-import struct
 import threading
 import time
 from email.utils import formatdate
@@ -25,20 +24,16 @@ from openphone_sync.sandbox.contacts import Workspace
 from openphone_sync.sandbox.control import CONTROL, Request, answer_control
 from openphone_sync.sandbox.conversations import Conversations
 from openphone_sync.sandbox.errors import SandboxError
-from openphone_sync.sandbox.faults import Fault, FaultKind, Faults
 from openphone_sync.sandbox.media import MediaHost
 from openphone_sync.sandbox.options import SandboxOptions
 
 SAVE_EVERY = 200  # writes between two savings of the contents
-SLOW_PIECES = 10
-RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close() sends RST
 
 
 class SandboxServer:
     """A running sandbox for as long as the `with` block lasts; `start()` and `stop()` do the same by hand.
 
-    `workspace` and `conversations` are its contents, `media` the host of their files, `faults` what goes wrong, `requests`
-    what was asked.
+    `workspace` and `conversations` are its contents, `media` the host of their files, `requests` what was asked.
     """
 
     def __init__(self, options: SandboxOptions | None = None) -> None:
@@ -46,7 +41,6 @@ class SandboxServer:
         self.workspace = Workspace(self.options)
         self.media = MediaHost(self.options.seed, self.options.link_life_s)
         self.conversations = Conversations(self.options, self.workspace.phone_numbers(), self.media)
-        self.faults = Faults(self.options.faults, self.options.seed)
         self.stopping = threading.Event()
         self._lock = threading.Lock()
         self._requests: list[Request] = []
@@ -64,6 +58,11 @@ class SandboxServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    @property
+    def handler(self) -> type["Handler"]:
+        """What answers a connection's requests."""
+        return Handler
 
     @property
     def base_url(self) -> str:
@@ -185,7 +184,7 @@ class _Listener(ThreadingHTTPServer):
         self.api = Api(sandbox.options, sandbox.workspace, sandbox.conversations)
         self._lock = threading.Lock()
         self._connections: dict[socket.socket, threading.Thread] = {}
-        super().__init__(address, _Handler)
+        super().__init__(address, sandbox.handler)
 
     def server_bind(self) -> None:
         """Bind without looking up the host's name, which may ask the network."""
@@ -200,7 +199,7 @@ class _Listener(ThreadingHTTPServer):
             if not self.sandbox.stopping.is_set():
                 self.finish_request(request, client_address)
         except OSError:
-            pass  # the client went away, or a fault closed the connection
+            pass  # the client went away
         finally:
             with self._lock:
                 self._connections.pop(request, None)
@@ -217,7 +216,7 @@ class _Listener(ThreadingHTTPServer):
             thread.join(2.0)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     """Reads requests and writes each answer in one send."""
 
     protocol_version = "HTTP/1.1"
@@ -231,16 +230,13 @@ class _Handler(BaseHTTPRequestHandler):
         received_at = time.time()
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.path.startswith(CONTROL):
-            self._send(answer_control(self.server.sandbox, self.command, self.path, body))
+            self.send(answer_control(self.server.sandbox, self.command, self.path, body))
             return
         call = find_call(self.command, self.path, body if self._is_json() else b"")
-        refused = self.server.api.check_admission(self.headers.get("Authorization")) if call else None
-        fault = self.server.sandbox.faults.take(self.command, self.path) if call and not refused else None
-        answer = refused or self._answer(call, fault)
-        kind = str(fault.kind) if fault else None
-        status = answer.status if answer else 0
-        self.server.sandbox.note(Request(received_at, self.command, self.path, status, body, kind))
-        self._finish(answer, fault)
+        answer = self._answer(call)
+        self.server.sandbox.note(Request(received_at, self.command, self.path, answer.status, body))
+        self.server.sandbox.wait_latency()
+        self.put_out(answer)
 
     do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = _serve  # noqa: N815
 
@@ -248,44 +244,25 @@ class _Handler(BaseHTTPRequestHandler):
         """Tell whether Express would read the body; it passes over one of another type as if there were none."""
         return self.headers.get_content_type() == "application/json"
 
-    def _answer(self, call: Call | None, fault: Fault | None) -> Answer | None:
+    def _answer(self, call: Call | None) -> Answer:
         if call is None:
             return answers.make_unknown_route(self.command, self.path.partition("?")[0])
-        return self.server.api.answer(call) if fault is None else _answer_fault(self.server.api, call, fault)
+        return self.server.api.check_admission(self.headers.get("Authorization")) or self.carry_out(call)
 
-    def _finish(self, answer: Answer | None, fault: Fault | None) -> None:
-        self.server.sandbox.wait_latency()
-        if fault is not None and fault.kind is FaultKind.HANG:
-            self.server.sandbox.stopping.wait(fault.seconds)
-        if answer is None:
-            self._close(reset=fault is not None and fault.reset)
-        elif fault is not None and fault.kind is FaultKind.CUT:
-            self._send(answer, cut=True)
-        elif fault is not None and fault.kind is FaultKind.SLOW_BODY:
-            self._send_slowly(answer, fault.seconds)
-        else:
-            self._send(answer)
+    def carry_out(self, call: Call) -> Answer:
+        """Answer a request that was let in."""
+        return self.server.api.answer(call)
 
-    def _close(self, *, reset: bool) -> None:
-        if reset:
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-        self.close_connection = True
+    def put_out(self, answer: Answer) -> None:
+        """Put the answer on the wire."""
+        self.send(answer)
 
-    def _send(self, answer: Answer, *, cut: bool = False) -> None:
-        if cut:
-            self.close_connection = True
-        body = b"" if self.command == "HEAD" else answer.body
-        self.connection.sendall(self._make_head(answer) + (body[: len(body) // 2] if cut else body))
+    def send(self, answer: Answer) -> None:
+        """Send head and body at once."""
+        self.connection.sendall(self.make_head(answer) + (b"" if self.command == "HEAD" else answer.body))
 
-    def _send_slowly(self, answer: Answer, seconds: float) -> None:
-        self.connection.sendall(self._make_head(answer))
-        size = max(1, -(-len(answer.body) // SLOW_PIECES))
-        for start in range(0, len(answer.body), size):
-            if self.server.sandbox.stopping.wait(seconds / SLOW_PIECES):
-                return
-            self.connection.sendall(answer.body[start : start + size])
-
-    def _make_head(self, answer: Answer) -> bytes:
+    def make_head(self, answer: Answer) -> bytes:
+        """Return status line and headers."""
         lines = [
             f"HTTP/1.1 {answer.status} {answers.make_phrase(answer.status)}",
             f"Date: {formatdate(usegmt=True)}",
@@ -296,34 +273,3 @@ class _Handler(BaseHTTPRequestHandler):
             lines.append(f"Content-Length: {len(answer.body)}")
         lines.extend(f"{name}: {value}" for name, value in (*self.server.api.make_rate_headers(), *answer.headers))
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-
-def _answer_fault(api: Api, call: Call, fault: Fault) -> Answer | None:
-    """Return the answer under a fault, None where the connection is closed without one."""
-    match fault.kind:
-        case FaultKind.STATUS | FaultKind.DROP | FaultKind.HANG | FaultKind.NOT_JSON | FaultKind.EMPTY:
-            carried_out = api.answer(call) if fault.committed else None
-            return _answer_lost(api, call, fault, carried_out)
-        case FaultKind.IGNORED_WRITE:
-            return api.answer_ignored(call)
-        case FaultKind.TRUNCATED:
-            answer = api.answer(call)
-            return Answer(answer.status, answer.body[: len(answer.body) // 2], answer.content_type)
-        case FaultKind.CUT | FaultKind.SLOW_BODY:
-            return api.answer(call)
-        case _:
-            return api.answer_distorted(call, fault)
-
-
-def _answer_lost(api: Api, call: Call, fault: Fault, carried_out: Answer | None) -> Answer | None:
-    match fault.kind:
-        case FaultKind.STATUS:
-            return api.answer_status(call, fault)
-        case FaultKind.NOT_JSON:
-            return Answer(200, b"<html><body>Scheduled maintenance</body></html>")
-        case FaultKind.EMPTY:
-            return Answer(200)
-        case FaultKind.HANG:
-            return carried_out
-        case _:
-            return None

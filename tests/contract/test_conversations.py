@@ -13,23 +13,24 @@ from openphone_sync.openphone.api import make_client
 from openphone_sync.openphone.conversations import PARTS, ConversationReader, Kind, find_media, find_number_ids
 from openphone_sync.openphone.pacing import Pacer
 from openphone_sync.openphone.retry import Caller, RetryRules
-from openphone_sync.sandbox import SandboxOptions, SandboxServer, parse_fault
+from openphone_sync.sandbox import SandboxOptions
 from openphone_sync.wiring import SystemClock
 from tests.contract.document import watch
+from tests.fault_injection import FaultySandbox, parse_fault
 
 NOW = "2100-01-01T00:00:00.000Z"
 ANN, BOB = "+12135550111", "+12135550112"
 
 
 @pytest.fixture
-def server() -> Iterator[SandboxServer]:
+def server() -> Iterator[FaultySandbox]:
     """An office of forty conversations."""
-    with SandboxServer(SandboxOptions(conversations=40, rate_limit=100_000)) as sandbox:
+    with FaultySandbox(SandboxOptions(conversations=40, rate_limit=100_000)) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
-def reader(server: SandboxServer, tmp_path: Path) -> Iterator[ConversationReader]:
+def reader(server: FaultySandbox, tmp_path: Path) -> Iterator[ConversationReader]:
     """The reader, at full speed."""
     clock = SystemClock()
     pacer = Pacer(tmp_path / "pacing.db", 0.0001, clock)
@@ -41,7 +42,7 @@ def reader(server: SandboxServer, tmp_path: Path) -> Iterator[ConversationReader
     pacer.close()
 
 
-def test_everything_is_read_and_every_part_known_by_its_call(server: SandboxServer, reader: ConversationReader) -> None:
+def test_everything_is_read_and_every_part_known_by_its_call(server: FaultySandbox, reader: ConversationReader) -> None:
     found = Counter[Kind]()
     conversations = [one for page in reader.read_conversations() for one in page]
     for one in (one for one in conversations if one.participants):
@@ -62,12 +63,12 @@ def test_everything_is_read_and_every_part_known_by_its_call(server: SandboxServ
     assert set(found) == set(Kind) - {Kind.CONVERSATION}
 
 
-def test_who_the_office_is(server: SandboxServer, reader: ConversationReader) -> None:
+def test_who_the_office_is(server: FaultySandbox, reader: ConversationReader) -> None:
     assert find_number_ids(reader.read_numbers()) == {one["id"] for one in server.workspace.phone_numbers()}
     assert {one["role"] for one in reader.read_users()} == {"owner", "member"}
 
 
-def test_time_bounds_go_out_as_documented(server: SandboxServer, reader: ConversationReader) -> None:
+def test_time_bounds_go_out_as_documented(server: FaultySandbox, reader: ConversationReader) -> None:
     ann = server.conversations.start(ANN)
     for at in (1_000.0, 2_000.0, 3_000.0):
         server.conversations.add_message(ann, f"{at:.0f}", at=at)
@@ -77,7 +78,7 @@ def test_time_bounds_go_out_as_documented(server: SandboxServer, reader: Convers
     assert texts == ["2000"]
 
 
-def test_a_message_read_again_has_a_fresh_address(server: SandboxServer, reader: ConversationReader) -> None:
+def test_a_message_read_again_has_a_fresh_address(server: FaultySandbox, reader: ConversationReader) -> None:
     ann = server.conversations.start(ANN)
     made = server.conversations.add_message(ann, "", media=["a.png"])
     first, second = (find_media(reader.read_message(made["id"]))[0].url for _ in range(2))
@@ -94,7 +95,7 @@ def test_a_message_read_again_has_a_fresh_address(server: SandboxServer, reader:
     ],
 )
 def test_a_list_that_cannot_be_had_is_an_error_and_never_a_short_list(
-    server: SandboxServer, reader: ConversationReader, fault: str, error: type[ContactError]
+    server: FaultySandbox, reader: ConversationReader, fault: str, error: type[ContactError]
 ) -> None:
     group = server.conversations.start(ANN, BOB)
     for number in range(250):
@@ -107,7 +108,7 @@ def test_a_list_that_cannot_be_had_is_an_error_and_never_a_short_list(
 
 
 def test_a_list_of_conversations_that_cannot_be_had_ends_the_fetch(
-    server: SandboxServer, reader: ConversationReader
+    server: FaultySandbox, reader: ConversationReader
 ) -> None:
     server.faults.add(parse_fault("status:status=403,count=none"))
     with pytest.raises(UnreachableError, match="conversations cannot be listed"):

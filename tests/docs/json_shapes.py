@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from openphone_sync.sandbox import EmbeddedPostgres, SandboxOptions, SandboxServer
-from openphone_sync.sandbox.faults import Fault, FaultKind
+from openphone_sync.sandbox import EmbeddedPostgres, SandboxOptions
 from openphone_sync.sandbox.options import CUSTOM_FIELDS
 from openphone_sync.sandbox.samples import load_samples
+from tests.fault_injection import Fault, FaultKind, FaultySandbox
 from tests.office import FAST, JAMES, Office
 
 COMMANDS: Sequence[str] = (
@@ -48,7 +48,7 @@ def make_shapes() -> Iterator[tuple[str, str]]:
         tempfile.TemporaryDirectory() as folder,
         pytest.MonkeyPatch.context() as patch,
         EmbeddedPostgres() as postgres,
-        SandboxServer(SandboxOptions(rate_limit=FAST, custom_fields=CUSTOM_FIELDS[1:], conversations=2)) as sandbox,
+        FaultySandbox(SandboxOptions(rate_limit=FAST, custom_fields=CUSTOM_FIELDS[1:], conversations=2)) as sandbox,
     ):
         office = Office(postgres.dsn(), sandbox, Path(folder), patch)
         client = _live_a_day(office)

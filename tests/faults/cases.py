@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from openphone_sync.sandbox import SandboxOptions, SandboxServer, parse_fault
+from openphone_sync.sandbox import SandboxOptions
+from tests.fault_injection import FaultySandbox, parse_fault
 from tests.faults.losses import EndState, find_losses, find_writes, read_end_state
 from tests.faults.scene import STRANGERS, edit_both_sides, fill_office, wait_for_lists
 from tests.office import FAST, Office
@@ -146,7 +147,7 @@ def find_case(name: str) -> Case:
 def opening(dsn: str, folder: Path, case: Case) -> Iterator[Office]:
     """An office of its own for one case: its database is given, workspace and state are new."""
     chosen = SandboxOptions(rate_limit=FAST, lag_s=case.lag_s, contacts=STRANGERS)
-    with SandboxServer(chosen) as sandbox, pytest.MonkeyPatch.context() as patch:
+    with FaultySandbox(chosen) as sandbox, pytest.MonkeyPatch.context() as patch:
         folder.mkdir(parents=True, exist_ok=True)
         office = Office(dsn, sandbox, folder, patch)
         office.environment |= {"OPENPHONE_MAX_CHANGES": "100%"}
@@ -186,7 +187,7 @@ def _prepare(office: Office, stage: str) -> None:
 
 
 def _struck(office: Office, case: Case) -> bool:
-    return not case.faults or any(request.fault for request in office.sandbox.requests)
+    return not case.faults or bool(office.sandbox.faults.struck)
 
 
 def _run_disturbed(office: Office, case: Case) -> int:

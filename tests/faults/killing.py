@@ -14,7 +14,8 @@ from subprocess import Popen
 
 import pytest
 
-from openphone_sync.sandbox import SandboxOptions, SandboxServer
+from openphone_sync.sandbox import SandboxOptions
+from tests.fault_injection import FaultySandbox
 from tests.faults.cases import STAGES
 from tests.faults.losses import EndState, find_losses, read_end_state
 from tests.faults.scene import edit_both_sides, fill_office, wait_for_lists
@@ -76,7 +77,7 @@ def run_lane(dsn: str, folder: Path, lane: Lane, undisturbed: dict[str, EndState
 def _opening(dsn: str, folder: Path, lane: Lane) -> Iterator[Office]:
     folder.mkdir(parents=True, exist_ok=True)
     options = SandboxOptions(rate_limit=FAST, lag_s=lane.lag_s, contacts=20, latency_ms=4, jitter_ms=4, seed=lane.rows)
-    with SandboxServer(options) as sandbox, pytest.MonkeyPatch.context() as patch:
+    with FaultySandbox(options) as sandbox, pytest.MonkeyPatch.context() as patch:
         office = Office(dsn, sandbox, folder, patch)
         office.environment |= {"OPENPHONE_MAX_CHANGES": "100%"}
         fill_office(office, lane.rows)

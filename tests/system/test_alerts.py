@@ -12,7 +12,7 @@ import pytest
 from openphone_sync.config import load_settings
 from openphone_sync.ops.alerts import PING_ATTEMPTS, PING_TIMEOUT_S, ping
 from openphone_sync.ops.lock import run_lock
-from openphone_sync.sandbox import Fault, FaultKind
+from tests.fault_injection import Fault, FaultKind
 from tests.office import JAMES, Office, Ran
 from tests.raw_server import answering, raw_server
 from tests.receiver import Receiver

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from openphone_sync.sandbox import SandboxOptions, SandboxServer, Variants, parse_fault
+from openphone_sync.sandbox import SandboxOptions, Variants
 from openphone_sync.sandbox.answers import Answer
 from tests.archives import find_differences, read_contents, read_texts
+from tests.fault_injection import FaultySandbox, parse_fault
 from tests.office import JAMES, Office, Ran, wait_until
 
 ANN, BOB, CARL = "+12135550111", "+12135550112", "+12135550113"
@@ -331,7 +332,7 @@ def test_what_goes_wrong_on_the_way_loses_nothing(office: Office, fault: str) ->
     office.sandbox.faults.add(parse_fault(fault))
     ran = office.run("archive", "fetch", "archive", *EVERYTHING, **QUICK)
     assert ran.code in (0, 1, 3), ran.err
-    assert any(request.fault for request in office.sandbox.requests)
+    assert bool(office.sandbox.faults.struck)
     office.sandbox.faults.clear()
     fetch(office, *EVERYTHING)
     fetch(office, *EVERYTHING, folder="undisturbed")
@@ -476,7 +477,7 @@ class TestBadInput:
 
     def test_the_archive_of_another_workspace(self, office: Office) -> None:
         fetch(office)
-        with SandboxServer(SandboxOptions(seed=2)) as other:
+        with FaultySandbox(SandboxOptions(seed=2)) as other:
             ran = office.run("archive", "fetch", "archive", OPENPHONE_BASE_URL=other.base_url)
         assert (ran.code, "another OpenPhone workspace" in ran.err) == (4, True)
 
@@ -542,7 +543,7 @@ class TestBadInput:
 
 def test_a_key_of_a_starter_plan_archives_all_else(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = SandboxOptions(conversations=10, rate_limit=100_000, variants=Variants(plan="starter"))
-    with SandboxServer(options) as sandbox:
+    with FaultySandbox(options) as sandbox:
         office = Office(dsn, sandbox, tmp_path, monkeypatch)
         report = fetch(office, *EVERYTHING, code=1)
         assert report["unavailable"] == ["summary", "transcript"]

@@ -12,7 +12,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from openphone_sync.sandbox import EmbeddedPostgres, SandboxOptions, SandboxServer, parse_fault
+from openphone_sync.sandbox import EmbeddedPostgres, SandboxOptions
+from tests.fault_injection import FaultySandbox, parse_fault
 from tests.office import FAST, JAMES, Office, Ran
 
 PASSWORD = "pl4nted-p4ssword"
@@ -92,7 +93,7 @@ def test_a_refused_key_ends_the_run(office: Office) -> None:
 def test_a_key_of_another_workspace_ends_the_run(office: Office) -> None:
     office.make_clients(JAMES)
     office.sync()
-    with SandboxServer(SandboxOptions(seed=2, key="another-workspace-key", rate_limit=FAST)) as other:
+    with FaultySandbox(SandboxOptions(seed=2, key="another-workspace-key", rate_limit=FAST)) as other:
         ran = office.run(
             "sync", "--force", OPENPHONE_BASE_URL=other.base_url, OPENPHONE_API_KEY="another-workspace-key"
         )
@@ -105,7 +106,7 @@ def test_a_key_of_another_workspace_ends_the_run(office: Office) -> None:
 def test_a_new_key_of_the_same_workspace_is_welcome(office: Office) -> None:
     office.make_clients(JAMES)
     office.sync()
-    with SandboxServer(SandboxOptions(seed=1, key="a-new-key", rate_limit=FAST)) as same:
+    with FaultySandbox(SandboxOptions(seed=1, key="a-new-key", rate_limit=FAST)) as same:
         report = office.sync(OPENPHONE_BASE_URL=same.base_url, OPENPHONE_API_KEY="a-new-key")
         assert report["requests"]["total"] == 1
         assert office.sync(OPENPHONE_BASE_URL=same.base_url, OPENPHONE_API_KEY="a-new-key")["requests"]["total"] == 0

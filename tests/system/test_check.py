@@ -10,7 +10,8 @@ import pytest
 
 from openphone_sync.ops.crontab import make_marks
 from openphone_sync.rules.mapping import FIELD_LABELS
-from openphone_sync.sandbox import CUSTOM_FIELDS, CustomField, EmbeddedPostgres, SandboxOptions, SandboxServer
+from openphone_sync.sandbox import CUSTOM_FIELDS, CustomField, EmbeddedPostgres, SandboxOptions
+from tests.fault_injection import FaultySandbox
 from tests.office import JAMES, Office, Ran
 from tests.system.test_schedule import put_env_file
 
@@ -74,7 +75,7 @@ def test_missing_and_unfit_custom_fields_are_named_with_their_type(office: Offic
         for one in CUSTOM_FIELDS
         if one.name != "County"
     )
-    with SandboxServer(SandboxOptions(rate_limit=500, custom_fields=fields)) as sandbox:
+    with FaultySandbox(SandboxOptions(rate_limit=500, custom_fields=fields)) as sandbox:
         ran = office.run("test-connection", "--json", OPENPHONE_BASE_URL=sandbox.base_url)
     assert ran.code == 1
     found = checks(ran)["custom fields"]

@@ -175,8 +175,6 @@ def test_a_signal_right_after_the_announcement_ends_the_sandbox_in_order(office:
 @pytest.mark.parametrize(
     ("option", "value", "word"),
     [
-        ("--fault", "nonsense", "nonsense"),
-        ("--fault", "status:status=99", "200 to 599"),
         ("--variant", "patch_style=maybe", "patch_style"),
         ("--port", "99999", "port"),
         ("--rate-limit", "0", "rate"),

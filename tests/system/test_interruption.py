@@ -19,7 +19,8 @@ import psycopg
 import pytest
 
 from openphone_sync.cli.exit import run_to_exit_code
-from openphone_sync.sandbox import EmbeddedPostgres, SandboxServer, parse_fault
+from openphone_sync.sandbox import EmbeddedPostgres
+from tests.fault_injection import FaultySandbox, parse_fault
 from tests.office import JAMES_ALONE, Office, make_many, wait_until
 
 MANY = 60
@@ -401,7 +402,7 @@ def test_an_api_that_is_down_is_not_asked_a_thousand_times(office: Office, fault
 
 def is_paused(office: Office) -> bool:
     """Whether the API has asked to wait, and the run has heard it."""
-    if not any(one.fault for one in office.sandbox.requests):
+    if not office.sandbox.faults.struck:
         return False
     with closing(sqlite3.connect(office.state_dir / "pacing.db")) as pacing:
         return bool(pacing.execute("SELECT paused_until > ? FROM pace", (time.time(),)).fetchone()[0])
@@ -530,7 +531,7 @@ def test_a_contact_whose_external_id_is_taken_is_joined_in_the_state_alone(offic
     assert office.requests("POST", "PATCH", "DELETE") == []
 
 
-def test_an_adoption_that_failed_is_an_adoption_the_next_time(office: Office, sandbox: SandboxServer) -> None:
+def test_an_adoption_that_failed_is_an_adoption_the_next_time(office: Office, sandbox: FaultySandbox) -> None:
     """It must not come back as a contact of ours, whose fields the source may overwrite."""
     [client_id] = office.make_clients(JAMES_ALONE)
     phone = {"name": "Cell", "value": "+12135550134"}

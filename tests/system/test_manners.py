@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from openphone_sync.cli.exit import BROKEN_PIPE
-from openphone_sync.sandbox import Fault, FaultKind
+from tests.fault_injection import Fault, FaultKind
 from tests.office import JAMES, Office, Ran
 
 

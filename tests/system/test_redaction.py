@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from openphone_sync.sandbox import Fault, FaultKind
+from tests.fault_injection import Fault, FaultKind
 from tests.office import JAMES, Office
 from tests.receiver import Receiver
 

@@ -9,7 +9,7 @@ import signal
 
 import pytest
 
-from openphone_sync.sandbox import Fault, FaultKind
+from tests.fault_injection import Fault, FaultKind
 from tests.office import JAMES, JAMES_ALONE, Office, emails, make_many, phones
 
 STRANGER = {

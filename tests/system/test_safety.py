@@ -10,8 +10,9 @@ import pytest
 
 from openphone_sync.rules.matching.passes import OWNED
 from openphone_sync.rules.planning import NOT_OURS
-from openphone_sync.sandbox import SandboxOptions, SandboxServer, parse_fault
+from openphone_sync.sandbox import SandboxOptions
 from openphone_sync.sandbox.samples import load_samples
+from tests.fault_injection import FaultySandbox, parse_fault
 from tests.office import FAST, JAMES, JAMES_ALONE, Office, emails, make_many, phones
 
 ANN = {"client_name": "Ann Lee", "phone": "213-555-0155"}
@@ -462,7 +463,7 @@ def test_a_changed_byte_is_refused(office: Office) -> None:
 def test_a_plan_of_another_workspace_is_refused(office: Office) -> None:
     office.make_clients(JAMES)
     plan = save(office)
-    with SandboxServer(SandboxOptions(rate_limit=FAST, seed=2, key="another-key")) as other:
+    with FaultySandbox(SandboxOptions(rate_limit=FAST, seed=2, key="another-key")) as other:
         settings = {"OPENPHONE_BASE_URL": other.base_url, "OPENPHONE_API_KEY": other.options.key}
         ran = office.run("sync", "--plan", plan, **settings)
         assert ran.code == 4

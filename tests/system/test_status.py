@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from openphone_sync.documents import parse_time
-from openphone_sync.sandbox import Fault, FaultKind, SandboxOptions, SandboxServer
+from openphone_sync.sandbox import SandboxOptions
 from openphone_sync.views.metrics import METRICS_FILE
+from tests.fault_injection import Fault, FaultKind, FaultySandbox
 from tests.office import JAMES, JAMES_ALONE, Office, make_many, wait_until
 
 ANN = {**JAMES_ALONE, "client_name": "Ann Lee", "phone": "213-555-0177"}
@@ -145,7 +146,7 @@ def test_max_age_judges_the_last_good_run(office: Office) -> None:
 def test_a_run_in_another_process_is_seen_live(office: Office, tmp_path: Path) -> None:
     make_many(office, 25)
     seen: dict[str, Any] = {}
-    with SandboxServer(SandboxOptions(rate_limit=500)) as slow:
+    with FaultySandbox(SandboxOptions(rate_limit=500)) as slow:
         pace = {
             "OPENPHONE_RATE_LIMIT_SECOND": "5",
             "OPENPHONE_RATE_LIMIT_MINUTE": "300",

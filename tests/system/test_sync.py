@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from openphone_sync.sandbox import make_variants, parse_fault
+from openphone_sync.sandbox import make_variants
 from openphone_sync.sandbox.samples import load_samples
+from tests.fault_injection import parse_fault
 from tests.office import JAMES, JAMES_ALONE, Office, emails, phones
 
 

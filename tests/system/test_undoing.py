@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from openphone_sync.sandbox import parse_fault
+from tests.fault_injection import parse_fault
 from tests.office import JAMES, JAMES_ALONE, Office, make_many, wait_until
 
 ANN = {"client_name": "Ann Lee", "phone": "213-555-0155"}

@@ -2,13 +2,14 @@
 
 import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from openphone_sync.sandbox import SandboxOptions, SandboxServer, Variants
+from openphone_sync.sandbox import SandboxOptions, Variants
+from tests.fault_injection import Fault, FaultySandbox
 
 FAST = 100_000  # requests per second: no test but those of the limit wants to meet it
 
@@ -31,7 +32,7 @@ class Reply:
 class Caller:
     """One keep-alive connection with a good key; `server` is the sandbox at its other end."""
 
-    def __init__(self, server: SandboxServer) -> None:
+    def __init__(self, server: FaultySandbox) -> None:
         self.server = server
         self.workspace = server.workspace
         self._connection = http.client.HTTPConnection(server.base_url.removeprefix("http://"), timeout=5)
@@ -79,10 +80,10 @@ def vary(**chosen: Any) -> Variants:
 
 
 @contextmanager
-def calling(variants: Variants | None = None, **options: Any) -> Iterator[Caller]:
+def calling(variants: Variants | None = None, faults: Iterable[Fault] = (), **options: Any) -> Iterator[Caller]:
     """Start a sandbox without rate limit to speak of, and yield a caller for it."""
     chosen = SandboxOptions(**{"rate_limit": FAST, "variants": variants or Variants(), **options})
-    with SandboxServer(chosen) as server:
+    with FaultySandbox(chosen, faults) as server:
         caller = Caller(server)
         try:
             yield caller

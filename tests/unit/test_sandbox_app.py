@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from openphone_sync.sandbox import SandboxError, make_variants
+from tests.fault_injection import Fault, FaultKind
 from tests.unit.sandbox_support import Caller, calling
 
 
@@ -128,18 +129,10 @@ def test_another_process_can_change_definitions() -> None:
         assert control(api, "GET", "custom-fields") == []
 
 
-def test_another_process_can_add_and_clear_faults() -> None:
-    with calling() as api:
-        control(api, "POST", "faults", [{"kind": "status", "status": 503}, {"kind": "drop", "nth": 3}])
-        assert [api.page().status for _ in range(2)] == [503, 200]
-        control(api, "DELETE", "faults")
-        assert api.page().status == 200
-
-
-def test_requests_tell_method_path_status_body_and_fault() -> None:
+def test_requests_tell_method_path_status_and_body() -> None:
     with calling() as api:
         api.create("Ann")
-        control(api, "POST", "faults", {"kind": "drop"})
+        api.server.faults.add(Fault(FaultKind.DROP))
         with pytest.raises(ConnectionResetError):
             api.ask("GET", "/v1/contacts?maxResults=5")
         api.close()
@@ -147,9 +140,9 @@ def test_requests_tell_method_path_status_body_and_fault() -> None:
         recorded = api.server.requests
         control(api, "DELETE", "requests")
         assert api.server.requests == []
-    assert [(each["method"], each["path"], each["status"], each["fault"]) for each in told] == [
-        ("POST", "/v1/contacts", 201, None),
-        ("GET", "/v1/contacts?maxResults=5", 0, "drop"),
+    assert [(each["method"], each["path"], each["status"]) for each in told] == [
+        ("POST", "/v1/contacts", 201),
+        ("GET", "/v1/contacts?maxResults=5", 0),
     ]
     assert json.loads(told[0]["body"])["defaultFields"] == {"firstName": "Ann"}
     assert recorded[0].received_at <= recorded[1].received_at
@@ -163,7 +156,6 @@ def test_requests_tell_method_path_status_body_and_fault() -> None:
         ("DELETE", "contacts/unknown", None, 404),
         ("POST", "contacts", b"{", 400),
         ("POST", "contacts", None, 400),
-        ("POST", "faults", {"kind": "explode"}, 400),
         ("POST", "custom-fields", {"key": "unknown", "name": "x"}, 404),
     ],
 )

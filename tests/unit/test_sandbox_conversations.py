@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from openphone_sync.sandbox import Fault, FaultKind
+from tests.fault_injection import Fault, FaultKind
 from tests.unit.sandbox_support import Caller, Reply, calling, vary
 from tests.unit.test_sandbox_app import control
 

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from openphone_sync.sandbox import Fault, FaultKind
+from tests.fault_injection import Fault, FaultKind
 from tests.unit.sandbox_support import Caller, Reply, calling
 
 DOCUMENT = os.environ.get("OPENPHONE_OPENAPI", "")
@@ -107,7 +107,7 @@ def test_sparse_answers_and_unknown_fields_are_within_the_document() -> None:
     with calling() as api:
         path = f"/v1/contacts/{create_full(api).data['id']}"
         for kind in ("sparse-fields", "extra-fields"):
-            api.ask("POST", "/_sandbox/faults", {"kind": kind})
+            api.server.faults.add(Fault(FaultKind(kind)))
             check(api.ask("GET", path), ONE, "get", 200)
 
 
@@ -119,5 +119,5 @@ def test_refusals_are_as_documented() -> None:
         check(api.create(customFields=[{"key": "unknown", "value": "x"}]), MANY, "post", 400)
         check(api.ask("GET", f"/v1/contacts/{'0' * 24}"), ONE, "get", 404)
         check(api.ask("PATCH", f"/v1/contacts/{native}", {}), ONE, "patch", 403)
-        api.ask("POST", "/_sandbox/faults", {"kind": "status", "status": 500})
+        api.server.faults.add(Fault(FaultKind.STATUS, status=500))
         check(api.ask("DELETE", f"/v1/contacts/{native}"), ONE, "delete", 500)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from openphone_sync.sandbox import Fault, FaultKind, Faults, SandboxError, make_fault, parse_fault
+from tests.fault_injection import Fault, FaultKind, Faults, parse_fault
 from tests.unit.sandbox_support import Caller, calling, make_contacts
 
 LOST = (http.client.HTTPException, OSError)
@@ -269,10 +269,9 @@ def test_faults_that_are_cleared_strike_no_more() -> None:
         assert api.page().status == 200
 
 
-def test_a_fault_is_read_from_text_and_from_json() -> None:
+def test_a_fault_is_read_from_text() -> None:
     text = "status:status=503,method=POST,count=none,probability=0.5,committed=true,retry_after=2,seconds=0.5"
-    values = {"kind": "status", "status": 503, "method": "POST", "count": None, "probability": 0.5, "committed": True}
-    wanted = Fault(
+    assert parse_fault(text) == Fault(
         FaultKind.STATUS,
         method="POST",
         count=None,
@@ -282,23 +281,4 @@ def test_a_fault_is_read_from_text_and_from_json() -> None:
         seconds=0.5,
         committed=True,
     )
-    assert parse_fault(text) == wanted
-    assert make_fault({**values, "retry_after": "2", "seconds": 0.5}) == wanted
     assert parse_fault("drop") == Fault(FaultKind.DROP)
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("explode", "kind cannot be 'explode'; give drop, cut"),
-        ("status:status=many", "status cannot be 'many'"),
-        ("status:status=99", "status cannot be 99; give 200 to 599"),
-        ("status:status=600", "status cannot be 600; give 200 to 599"),
-        ("status:style=loud", "style cannot be 'loud'; give auto, flat"),
-        ("drop:committed=maybe", "committed cannot be 'maybe'; give true, false"),
-        ("drop:often=1", "cannot have often"),
-    ],
-)
-def test_a_fault_that_makes_no_sense_is_refused_with_what_is_accepted(text: str, said: str) -> None:
-    with pytest.raises(SandboxError, match=said):
-        parse_fault(text)

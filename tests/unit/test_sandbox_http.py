@@ -13,6 +13,7 @@ import pytest
 
 from openphone_sync.sandbox import SandboxError, SandboxOptions, SandboxServer, Variants
 from openphone_sync.sandbox.api import Window
+from tests.fault_injection import FaultySandbox
 from tests.unit.sandbox_support import Caller, calling
 
 PATHS = ("/v1/phone-numbers", "/v1/contact-custom-fields", "/v1/contacts")
@@ -126,7 +127,7 @@ def test_a_refused_request_takes_no_place_in_the_window() -> None:
 
 
 def test_stopping_ends_idle_and_waiting_connections() -> None:
-    server = SandboxServer(SandboxOptions(rate_limit=1000, latency_ms=60_000)).start()
+    server = FaultySandbox(SandboxOptions(rate_limit=1000, latency_ms=60_000)).start()
     waiting = Caller(server)
     failed: list[Exception] = []
 
