@@ -29,17 +29,19 @@ from benchmarks.on_demand import fetch_package
 from openphone_sync.model import (
     ContactValues,
     DesiredContact,
+    Holds,
     Item,
+    Meets,
     RemoteContact,
     RemoteField,
     RemoteItem,
-    Verdict,
+    Tie,
 )
-from openphone_sync.rules.matching.passes import Knowledge, MatchingRules, RemoteIndex, match_contacts
+from openphone_sync.rules.matching import Known, MatchingRules, RemoteIndex, match_contacts
 from openphone_sync.rules.phones import normalise_phone
 
 RULES = MatchingRules("legal-practitioner-app", birth_field="born")
-NOTHING_KNOWN = Knowledge({}, {}, lambda _: True, {}, frozenset(), frozenset())
+NOTHING_KNOWN = Known({}, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +158,9 @@ def ask_ours(case: Case) -> list[Answer]:
     """This project."""
     index = RemoteIndex(case.remote, _normalise, complete=True)
     answers = []
-    for pair in match_contacts(case.wanted, index, NOTHING_KNOWN, RULES).pairs:
-        adopted = pair.remote.contact_id if pair.remote and pair.verdict is Verdict.ADOPT else None
-        held = pair.evidence if pair.verdict is Verdict.HOLD else ()
+    for result in match_contacts(case.wanted, index, NOTHING_KNOWN, RULES).results:
+        adopted = result.contact_id if isinstance(result, Meets) and result.tie is Tie.ADOPTED else None
+        held = result.evidence if isinstance(result, Holds) else ()
         answers.append(Answer(adopted, tuple(candidate.subject for candidate in held)))
     return answers
 

@@ -20,8 +20,8 @@ from rapidfuzz.distance import JaroWinkler
 from benchmarks.matching_quality import NOTHING_KNOWN, RULES, make_remote, make_table, make_wanted
 from benchmarks.office import Census, Office
 from benchmarks.on_demand import fetch_package
-from openphone_sync.model import DesiredContact, RemoteContact, Verdict
-from openphone_sync.rules.matching.passes import RemoteIndex, match_contacts
+from openphone_sync.model import DesiredContact, Holds, RemoteContact
+from openphone_sync.rules.matching import RemoteIndex, match_contacts
 from openphone_sync.rules.phones import normalise_phone
 
 SIZES = (1_000, 10_000, 30_000, 100_000)
@@ -47,7 +47,7 @@ def measure(contacts: int, seed: int) -> dict[str, float]:
     start = time.perf_counter()
     index = RemoteIndex(remote, lambda text: normalise_phone(text, "US"), complete=True)
     indexed = time.perf_counter()
-    pairs = match_contacts(wanted, index, NOTHING_KNOWN, RULES).pairs
+    results = match_contacts(wanted, index, NOTHING_KNOWN, RULES).results
     matched = time.perf_counter()
     return {
         "clients": len(wanted),
@@ -55,7 +55,7 @@ def measure(contacts: int, seed: int) -> dict[str, float]:
         "match_s": matched - indexed,
         "before_mb": before,
         "peak_mb": _megabytes(),
-        "held_strangers": sum(p.verdict is Verdict.HOLD for p in pairs[len(wanted) // 2 :]),
+        "held_strangers": sum(isinstance(result, Holds) for result in results[len(wanted) // 2 :]),
         "brute_s": _time_brute_force(wanted, remote),
     }
 

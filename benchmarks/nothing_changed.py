@@ -20,7 +20,7 @@ import psycopg
 
 from benchmarks.clients import fill_clients
 from openphone_sync.config import Settings
-from openphone_sync.model import ClientRow, DesiredContact, FieldDefinition, Link, Standing
+from openphone_sync.model import Base, ClientRow, DesiredContact, FieldDefinition, Link, Standing
 from openphone_sync.postgres import PostgresClients
 from openphone_sync.rules.mapping import FieldMap, MappingRules, make_field_map, make_fingerprint, map_client
 from openphone_sync.run.plan import make_row_digest
@@ -110,7 +110,9 @@ def _links(block: list[ClientRow], fields: FieldMap, sandbox: SandboxServer) -> 
                     {"externalId": one.external_id, "defaultFields": {"firstName": "Person 7"}},
                     source="legal-practitioner-app",
                 )["id"]
-            yield Link(one.external_id, row.client_id, one.slot, Standing.LINKED, contact_id, one.values, one.person)
+            yield Link(
+                one.external_id, row.client_id, one.slot, Standing.LINKED, contact_id, Base(one.values), one.person
+            )
 
 
 def _sync(environment: dict[str, str]) -> tuple[dict[str, dict[str, int]], float, float]:

@@ -8,13 +8,13 @@
     |   |-- UnreachableError    3    API or database could not be reached; ``--wait`` keeps trying
     |   |   `-- RefusedError    3    it was reached and refused the credentials: waiting does not help
     |   |-- SafetyStopError     4    refused before the first write; ``--force`` overrides
-    |   |-- WorldMovedError     4    a saved plan, workspace or database that is not the one expected: no override
+    |   |-- StaleError     4    a saved plan, workspace, database or state that is not the one expected: no override
     |   |-- LockedError         5    another run holds the lock
     |   `-- InterruptedRunError 128+n  a signal; in-flight writes were finished and recorded
     `-- ContactError                 this contact only; the run goes on
         |-- ContactGoneError         404
         |-- ContactConflictError     409
-        |-- ContactOwnedError        403
+        |-- ContactForbiddenError    403
         |-- AnswerLostError          nobody knows whether the request was carried out
         `-- NotSentError             the run is stopping and the request has not left
 
@@ -87,7 +87,7 @@ class SafetyStopError(RunError):
     exit_code = 4
 
 
-class WorldMovedError(RunError):
+class StaleError(RunError):
     """A saved plan that no longer fits, another workspace or another database: there is no override."""
 
     exit_code = 4
@@ -128,8 +128,8 @@ class ContactConflictError(ContactError):
     """409: the external id is taken; the API does not say by whom."""
 
 
-class ContactOwnedError(ContactError):
-    """403: the contact is read-only for us: a native integration owns it, or the key may not write."""
+class ContactForbiddenError(ContactError):
+    """403: we may not write it: a permission of the key, of the workspace, or an integration's contact."""
 
 
 class AnswerLostError(ContactError):

@@ -23,8 +23,8 @@ from threading import Event
 from openphone_sync.config import Settings, load_settings
 from openphone_sync.ops.alerts import watching
 from openphone_sync.run import sync as workflow
-from openphone_sync.run.context import Parts, SyncOptions
-from openphone_sync.run.report import RunFrame, RunReport
+from openphone_sync.run.context import Context, SyncOptions
+from openphone_sync.run.report import RunHeader, RunReport
 from openphone_sync.wiring import NoProgress, SystemClock, open_run
 
 REQUIRED = ("OPENPHONE_API_KEY", "DATABASE_URL")
@@ -45,8 +45,8 @@ def sync(
     """
     settings = settings or load_settings(os.environ, require=REQUIRED)
     with watching(settings) as watch:
-        with _open_run(settings, "sync", options, stop) as (parts, frame):
-            report = workflow.sync(options, parts, frame, plan)
+        with _open_run(settings, "sync", options, stop) as (context, header):
+            report = workflow.sync(options, context, header, plan)
         watch.document, watch.exit_code = report.document, report.exit_code
     return report
 
@@ -60,13 +60,13 @@ def dry_run(
 ) -> RunReport:
     """What `sync` would do: its report, with ``actions`` (which hold people's data), and nothing written but ``out``."""
     settings = settings or load_settings(os.environ, require=REQUIRED)
-    with _open_run(settings, "dry-run", options, stop, read_only=True) as (parts, frame):
-        return workflow.dry_run(options, parts, frame, out)
+    with _open_run(settings, "dry-run", options, stop, read_only=True) as (context, header):
+        return workflow.dry_run(options, context, header, out)
 
 
 def _open_run(
     settings: Settings, command: str, options: SyncOptions, stop: Event | None, *, read_only: bool = False
-) -> AbstractContextManager[tuple[Parts, RunFrame]]:
+) -> AbstractContextManager[tuple[Context, RunHeader]]:
     """A run without progress; the event wakes its clock, and stands for a SIGTERM."""
     event = stop or Event()
     return open_run(

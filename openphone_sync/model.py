@@ -190,7 +190,7 @@ class DesiredContact:
     own name, or empty when the source has none), while ``values.first_name`` is what the phone displays.
     ``denied`` holds the keys of custom fields that the source denies outright (false, not NULL).
     ``phones_unusable``: the source has text there that is no phone, so existing numbers are left alone.
-    ``unfit`` says why this contact cannot be created ("no phone number"); a linked contact is updated all the same.
+    ``unfit`` says why this contact cannot be created; a linked contact is updated all the same.
     ``seniority`` sorts the older row first.
     """
 
@@ -202,19 +202,19 @@ class DesiredContact:
     denied: frozenset[str] = frozenset()
     birth_date: str | None = None
     phones_unusable: bool = False
-    unfit: str | None = None
+    unfit: Reason | None = None
     seniority: tuple[str, str] = ("", "")
     warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A contact that the source names but that cannot be made, with the reason (no person's data in it)."""
+    """A contact that the source names but that cannot be made, with the reason."""
 
     external_id: str
     client_id: str
     slot: int
-    reason: str
+    why: Why
 
 
 Wanted = DesiredContact | Skipped
@@ -321,8 +321,9 @@ class Standing(StrEnum):
 class Link:
     """One row of the state: a wanted contact, the OpenPhone contact it is tied to, and the base of the merge.
 
-    ``person`` is the name of the human it was written for, so that links can follow persons when slots trade places.
-    ``times_gone`` counts how often the contact was found deleted. ``first_run`` is the run that made the link.
+    ``person`` and ``phones`` (E.164) are those of the human it was last judged for: links and decisions follow persons,
+    not slots. ``times_gone`` counts how often the contact was found deleted, ``failures`` the runs in a row in which its
+    write failed.
     """
 
     external_id: str
@@ -330,12 +331,12 @@ class Link:
     slot: int
     standing: Standing
     contact_id: str | None = None
-    base: ContactValues | None = None
+    base: Base | None = None
     person: str = ""
-    reason: str = ""
+    phones: tuple[str, ...] = ()
+    why: Why | None = None
     times_gone: int = 0
     failures: int = 0
-    first_run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -491,7 +492,7 @@ class LookAlike:
 
 
 class ActionKind(StrEnum):
-    """What a run does with one wanted contact; the values are the names in the report."""
+    """What a run does with one wanted contact, as dry runs, reports and the journal name it."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -500,10 +501,6 @@ class ActionKind(StrEnum):
     UNCHANGED = "unchanged"
     SKIP = "skip"
     HOLD = "hold"
-
-
-WRITING = frozenset({ActionKind.CREATE, ActionKind.UPDATE, ActionKind.ADOPT, ActionKind.DELETE})
-"""Actions that may send a request that changes something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -539,48 +536,120 @@ class Merged:
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
-    """One decided step for one wanted contact.
+class Create:
+    """A contact to create from ``draft``. ``link`` is the state row to remember; it gains the new contact's id.
 
-    ``before`` is the contact as it was read (None for a creation) and ``base`` the base it was merged over. ``link``
-    is the state row to remember once the action is done. ``recreates`` marks the one repeated creation of a contact
-    that somebody deleted; ``linked_before`` an action on a contact that was linked before this run. ``unlinks``: the
-    contact is ours no longer once the action is done.
+    ``again``: the linked contact was deleted in the app. ``desired`` is None where a rollback restores a deletion.
     """
+
+    link: Link
+    draft: ContactDraft
+    desired: DesiredContact | None
+    evidence: tuple[Candidate, ...] = ()
+    why: Why | None = None
+    again: bool = False
+
+    @property
+    def kind(self) -> ActionKind:
+        """As it is reported."""
+        return ActionKind.CREATE
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A contact to bring to what the source wants: read, merged over ``link.base`` and patched at its turn.
+
+    ``link`` holds the base as it is before. ``seen`` is the contact as it was listed, if it was, and ``preview`` what
+    merging made of that: shown by a dry run, never written. ``expected``: the digest of the contact in a saved plan,
+    empty without one.
+    """
+
+    link: Link
+    desired: DesiredContact
+    tie: Tie
+    evidence: tuple[Candidate, ...] = ()
+    why: Why | None = None
+    seen: RemoteContact | None = None
+    preview: Merged | None = None
+    expected: str = ""
+
+    @property
+    def kind(self) -> ActionKind:
+        """As it is reported."""
+        return ActionKind.UPDATE if self.tie is Tie.LINKED else ActionKind.ADOPT
+
+    @property
+    def contact_id(self) -> str:
+        """The contact to change."""
+        return self.link.contact_id or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """A rollback of an update: each field that still is as ``after`` goes back to ``before``.
+
+    ``link`` is the state row to remember. ``seen`` and ``preview`` as in `Update`.
+    """
+
+    link: Link
+    contact_id: str
+    before: RemoteContact
+    after: RemoteContact
+    why: Why
+    seen: RemoteContact
+    preview: Merged
+
+    @property
+    def kind(self) -> ActionKind:
+        """As it is reported."""
+        return ActionKind.UPDATE
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """A contact to delete, if it is then still free of what a person typed.
+
+    ``link`` is the state row to remember, with the base that tells what is ours; ``created`` is the contact as this tool
+    created it, where a rollback deletes it: then any change since keeps it.
+    """
+
+    link: Link
+    contact_id: str
+    seen: RemoteContact
+    why: Why
+    created: RemoteContact | None = None
+
+    @property
+    def kind(self) -> ActionKind:
+        """As it is reported."""
+        return ActionKind.DELETE
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Nothing is sent: unchanged, adopted as it is, skipped or held. ``link`` is the state row to remember."""
 
     kind: ActionKind
     link: Link
-    contact_id: str | None = None
-    desired: DesiredContact | None = None
-    verdict: Verdict | None = None
-    before: RemoteContact | None = None
-    base: ContactValues | None = None
-    merged: Merged | None = None
     evidence: tuple[Candidate, ...] = ()
-    reason: str = ""
-    recreates: bool = False
-    linked_before: bool = False
-    unlinks: bool = False
+    why: Why | None = None
+    conflicts: tuple[Conflict, ...] = ()
 
-    @property
-    def external_id(self) -> str:
-        """Id of the wanted contact."""
-        return self.link.external_id
 
-    @property
-    def client_id(self) -> str:
-        """The client it belongs to."""
-        return self.link.client_id
+Write = Create | Update | Restore | Delete
+"""Actions that may send a request that changes something."""
 
-    @property
-    def slot(self) -> int:
-        """0 for the client, n for alternate n."""
-        return self.link.slot
+Action = Write | Keep
+"""One decided step for one wanted contact; ``link`` names it."""
 
-    @property
-    def writes(self) -> bool:
-        """Whether carrying it out sends a request."""
-        return self.kind in WRITING and (self.merged is None or bool(self.merged.changes) or self.before is None)
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A client whose row could not be understood, through a fault of this program: it fails alone."""
+
+    external_id: str
+    client_id: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -597,7 +666,7 @@ class ClientTally:
 
 
 class Result(StrEnum):
-    """How an action ended."""
+    """How a write ended, as the journal holds it."""
 
     DONE = "done"
     FAILED = "failed"
@@ -605,17 +674,84 @@ class Result(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of one action. ``status`` is the HTTP status (0: no answer), ``code`` the API's or our own."""
+class Done:
+    """The contact is as it is wanted. ``kind`` says what it took: an update that found nothing left is unchanged.
 
-    action: Action
+    ``why`` is for a write that ended as skipped or held after all.
+    """
+
+    action: Write
+    kind: ActionKind
+    contact_id: str | None = None
+    conflicts: tuple[Conflict, ...] = ()
+    why: Why | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The write failed; the next run tries again. ``status`` is the HTTP status (0: no answer).
+
+    ``code`` is the API's own, or ours in words.
+    """
+
+    action: Write
+    status: int
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The linked contact was found deleted at its turn; it is judged again in the same run."""
+
+    action: Update
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Wanted, but not begun when the run ended."""
+
+    action: Write
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """A person changed the contact since the saved plan was made: it is not written."""
+
+    action: Update
+
+
+Outcome = Done | Failed | Gone | Left | Stale
+"""What came of one write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What is about to be sent: the contact before, the draft, and the state row that a success leaves.
+
+    ``earlier`` is the state row as it is now.
+    """
+
+    kind: ActionKind
+    link: Link
+    contact_id: str | None = None
+    before: RemoteContact | None = None
+    draft: ContactDraft | None = None
+    earlier: Link | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of an intent. ``after`` is the contact that was answered; ``kind`` where it became another action."""
+
     result: Result
     contact_id: str | None = None
+    kind: ActionKind | None = None
     status: int = 0
     code: str = ""
     message: str = ""
     conflicts: tuple[Conflict, ...] = ()
-    kind: ActionKind | None = None  # where acting found the world moved: a creation that turned into an adoption
+    after: RemoteContact | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -623,7 +759,8 @@ class JournalEntry:
     """One write as the journal holds it. ``result`` is None while nobody knows whether the request was carried out.
 
     ``before`` is the contact as it was read before the write, ``draft`` what was sent, ``after`` the answer.
-    ``link`` is the state row to remember if the write turns out to have happened.
+    ``link`` is the state row to remember if the write turns out to have happened, ``earlier`` the one before it: a
+    rollback puts its base back. Times are in seconds since the epoch.
     """
 
     entry_id: int
@@ -636,6 +773,7 @@ class JournalEntry:
     before: RemoteContact | None
     draft: ContactDraft | None
     intended_at: float
+    earlier: Link | None = None
     result: Result | None = None
     settled_at: float | None = None
     status: int = 0
@@ -647,7 +785,10 @@ class JournalEntry:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run in the history. ``report`` is the run report's JSON text, None while the run is going on."""
+    """One run in the history. ``report`` is the run report's JSON text, None while the run is going on.
+
+    ``undoes`` is the id of the run that a rollback takes back.
+    """
 
     run_id: str
     command: str
@@ -657,6 +798,7 @@ class RunRecord:
     processed: int = 0
     total: int = 0
     report: str | None = None
+    undoes: str = ""
 
 
 # --- stored conversations ----------------------------------------------------------------------------------------

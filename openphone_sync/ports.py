@@ -6,20 +6,20 @@ comes in through here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from openphone_sync.model import (
-    Action,
     ClientRow,
     ContactDraft,
     FieldDefinition,
-    Link,
-    Outcome,
     RemoteContact,
     SourceIdentity,
 )
+
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -97,28 +97,21 @@ class Workspace(Protocol):
         """Close the connections."""
 
 
-class Ledger(Protocol):
-    """The part of the state that acting writes; each method has committed when it returns."""
+class Workers(Protocol):
+    """Runs calls beside each other; the simulator's run one step at a time."""
 
-    def save_intent(self, run_id: str, action: Action, now: float) -> int:
-        """What is about to be sent; returns the journal entry's id."""
+    @property
+    def size(self) -> int:
+        """How many calls run at once."""
 
-    def save_outcome(
-        self, entry_id: int, outcome: Outcome, after: RemoteContact | None, link: Link | None, now: float
-    ) -> None:
-        """What came of it, and the link it leaves, in one commit."""
+    def submit(self, call: Callable[[], T]) -> Future[T]:
+        """Begin a call."""
 
-    def save_links(self, links: Sequence[Link]) -> None:
-        """Links that change without a request, all or none."""
+    def wait(self, futures: Collection[Future[T]], timeout_s: float) -> set[Future[T]]:
+        """Those that are done, as soon as there is one, or none after so many seconds."""
 
-    def save_clients(self, clients: Sequence[tuple[str, bytes, bool]]) -> None:
-        """Clients as present: id, fingerprint of the row, and whether work is left to do."""
-
-    def save_read_only(self, contact_id: str) -> None:
-        """A contact that a native integration owns."""
-
-    def save_progress(self, run_id: str, processed: int, total: int) -> None:
-        """Live counts for another process to see."""
+    def map(self, call: Callable[[str], T], keys: Sequence[str]) -> Iterator[tuple[str, T]]:
+        """Each key with what the call returns for it, in the order of the keys; what it raises is raised."""
 
 
 class Progress(Protocol):

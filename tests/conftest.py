@@ -6,11 +6,16 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from openphone_sync.sandbox import EmbeddedPostgres, SandboxOptions
 from tests.fault_injection import FaultySandbox
 from tests.office import FAST, Office, find_program
+
+# No test is timed: a busy machine must not fail one.
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("untimed")
 
 _numbers = itertools.count(1)
 

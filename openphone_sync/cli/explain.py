@@ -32,11 +32,15 @@ def explain(
     if (client_id is None) is (phone is None):
         raise typer.BadParameter("either CLIENT_ID or --phone is needed; give one of them")
     settings = read_settings(context, require=BOTH)
-    with open_command(settings, read_globals(context), "explain", SyncOptions(), read_only=True) as (parts, _):
+    with open_command(settings, read_globals(context), "explain", SyncOptions(), read_only=True) as (run_context, _):
         if client_id is None:
-            client_id = find_client(phone or "", settings, parts.store, parts.open_source, parts.check_going)
-        document = make_explanation(client_id, settings, parts.store, parts.workspace, parts.open_source)
-        parts.check_going()
+            client_id = find_client(
+                phone or "", settings, run_context.store, run_context.open_source, run_context.check_going
+            )
+        document = make_explanation(
+            client_id, settings, run_context.store, run_context.workspace, run_context.open_source
+        )
+        run_context.check_going()
     if as_json:
         print_json(document)
     else:

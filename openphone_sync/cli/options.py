@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from openphone_sync.cli.exit import BROKEN_PIPE
 from openphone_sync.config import API, DATABASE, Settings, expand_home, load_settings
 from openphone_sync.documents import parse_duration, parse_moment
+from openphone_sync.errors import ConfigurationError
 from openphone_sync.ops.logging import start_logging
 from openphone_sync.ops.redaction import list_secrets
 
@@ -170,3 +172,13 @@ def _log_format(text: str) -> str:
             f"{text!r} is not accepted; give one of {', '.join(LOG_FORMATS)}", param_hint="--log-format"
         )
     return text
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Go on after a yes. Where nobody can be asked, ``--yes`` says it; else nothing is done and the exit code is 2."""
+    if yes:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise ConfigurationError(f"{question.rstrip('?')} needs a yes; add --yes")
+    if not typer.confirm(question, err=True):
+        raise typer.Exit(2)

@@ -19,19 +19,8 @@ from openphone_sync.config import Settings
 from openphone_sync.documents import SCHEMA_VERSION
 from openphone_sync.errors import ConfigurationError
 from openphone_sync.model import Decision
-from openphone_sync.run.decide import (
-    Filter,
-    Review,
-    apply_csv,
-    decide_all,
-    decide_link,
-    decide_separate,
-    find_review,
-    make_csv,
-    make_document,
-    read_reviews,
-    save_decision,
-)
+from openphone_sync.run.decide import apply_csv, decide_all, decide_link, decide_separate, save_decision
+from openphone_sync.views.review import Filter, Review, find_review, make_csv, make_document, read_reviews
 from openphone_sync.wiring import change_state, read_state
 
 
@@ -198,10 +187,10 @@ def _print_reviews(reviews: Sequence[Review]) -> None:
     rows = []
     for found in reviews:
         for number, candidate in enumerate(found.candidates):
-            shown = (found.review_id, found.link.reason) if number == 0 else ("", "")
+            shown = (found.review_id, found.reason) if number == 0 else ("", "")
             rows.append((*shown, candidate.subject, f"{candidate.score:.2f}", candidate.words))
         if not found.candidates:
-            rows.append((found.review_id, found.link.reason, "", "", ""))
+            rows.append((found.review_id, found.reason, "", "", ""))
     print_table(("id", "why", "candidate", "score", "evidence"), rows)
 
 
@@ -215,7 +204,7 @@ def _ask_about_each(settings: Settings) -> None:
     if not reviews:
         typer.echo("no open reviews")
     for number, found in enumerate(reviews, start=1):
-        typer.echo(f"\n{number} of {len(reviews)}: {found.review_id} is held: {found.link.reason}")
+        typer.echo(f"\n{number} of {len(reviews)}: {found.review_id} is held: {found.reason}")
         for position, candidate in enumerate(found.candidates, start=1):
             typer.echo(f"  {position}  {candidate.subject}  {candidate.score:.2f}  {candidate.words}")
         answer = _ask(len(found.candidates))

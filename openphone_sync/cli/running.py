@@ -14,8 +14,8 @@ from openphone_sync.cli.signals import finish_on_signal
 from openphone_sync.cli.terminal import print_report, show_progress
 from openphone_sync.config import Settings
 from openphone_sync.ops.alerts import describe_counts, describe_failures
-from openphone_sync.run.context import Parts, SyncOptions
-from openphone_sync.run.report import RunFrame
+from openphone_sync.run.context import Context, SyncOptions
+from openphone_sync.run.report import RunHeader
 from openphone_sync.wiring import SystemClock, open_run
 
 
@@ -28,7 +28,7 @@ def open_command(
     *,
     read_only: bool,
     batch_size: int | None = None,
-) -> Iterator[tuple[Parts, RunFrame]]:
+) -> Iterator[tuple[Context, RunHeader]]:
     """What a run works with, under signals and with a progress bar. ``read_only``: without the lock."""
     if batch_size is not None:
         settings = replace(settings, batch_size=batch_size)

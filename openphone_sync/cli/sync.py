@@ -86,8 +86,11 @@ def sync(
         raise typer.Exit(run_dry(context, options, batch_size, as_json))
     given, settings = read_globals(context), read_settings(context, require=BOTH)
     with watching(settings) as watch:
-        with open_command(settings, given, "sync", options, read_only=False, batch_size=batch_size) as (parts, frame):
-            report = workflow.sync(options, parts, frame, plan)
+        with open_command(settings, given, "sync", options, read_only=False, batch_size=batch_size) as (
+            run_context,
+            header,
+        ):
+            report = workflow.sync(options, run_context, header, plan)
         watch.document, watch.exit_code = report.document, report.exit_code
         log_report(report.document)
     print_result(report.document, as_json=as_json, quiet=given.quiet)  # a closed stdout does not make the run fail
@@ -119,8 +122,11 @@ def run_dry(
 ) -> int:
     """A dry run; returns the exit code, with ``detailed`` also whether changes are pending."""
     given, settings = read_globals(context), read_settings(context, require=BOTH)
-    with open_command(settings, given, "dry-run", options, read_only=True, batch_size=batch_size) as (parts, frame):
-        report = workflow.dry_run(options, parts, frame, out)
+    with open_command(settings, given, "dry-run", options, read_only=True, batch_size=batch_size) as (
+        run_context,
+        header,
+    ):
+        report = workflow.dry_run(options, run_context, header, out)
     print_result(report.document, as_json=as_json, quiet=given.quiet)
     pending = any(action["changes"] or action["action"] == "delete" for action in report.document["actions"])
     return CHANGES_PENDING if detailed and pending and not report.exit_code else report.exit_code

@@ -29,7 +29,7 @@ from openphone_sync.conversations.archive_plan import (
 )
 from openphone_sync.conversations.archive_thread import ThreadTools, work_on
 from openphone_sync.documents import SCHEMA_VERSION, format_time
-from openphone_sync.errors import ContactError, InterruptedRunError, NotSentError, RunError, WorldMovedError
+from openphone_sync.errors import ContactError, InterruptedRunError, NotSentError, RunError, StaleError
 from openphone_sync.openphone.conversations import Conversation, ConversationReader, find_number_ids
 from openphone_sync.ops.http import Downloaded
 from openphone_sync.ports import Clock, NotedProgress
@@ -128,7 +128,7 @@ def _begin(work: ThreadTools, tools: FetchTools, started_at: float) -> list[Thre
 def _check_workspace(archive: Archive, number_ids: frozenset[str]) -> None:
     known = frozenset(archive.manifest.phone_number_ids)
     if known and not known & number_ids:
-        raise WorldMovedError(
+        raise StaleError(
             f"{archive.folder} is the archive of another OpenPhone workspace than OPENPHONE_API_KEY belongs to; "
             "use that workspace's key, or a folder of its own for each workspace"
         )

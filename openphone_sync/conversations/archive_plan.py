@@ -17,7 +17,7 @@ from pathlib import Path
 
 from openphone_sync.conversations.archive_folder import Entry, Gap
 from openphone_sync.conversations.lines import parse_time
-from openphone_sync.errors import ContactError, ContactGoneError, ContactOwnedError
+from openphone_sync.errors import ContactError, ContactForbiddenError, ContactGoneError
 from openphone_sync.openphone.conversations import Conversation, Kind, without_signatures
 
 ASK_AGAIN_FOR = timedelta(days=7)
@@ -191,7 +191,7 @@ def find_reason(error: ContactError) -> Why:
     """Why the API did not give something."""
     if isinstance(error, ContactGoneError):
         return Why.NOT_FOUND
-    if isinstance(error, ContactOwnedError):
+    if isinstance(error, ContactForbiddenError):
         return Why.FORBIDDEN
     return Why.REFUSED if 400 <= error.status < 500 and error.status != 429 else Why.FAILED
 

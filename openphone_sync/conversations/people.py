@@ -52,7 +52,7 @@ def read_names(store: Store) -> dict[str, str]:
     """Names of people by number (E.164), as the state has them; several people who share a number are all named."""
     names: dict[str, list[str]] = {}
     for link in store.read_links_standing(*Standing):
-        name = link.person or (link.base.first_name if link.base else "")
+        name = link.person or (link.base.values.first_name if link.base else "")
         for phone in _link_phones(link):
             if name and name not in names.setdefault(phone, []):
                 names[phone].append(name)
@@ -60,4 +60,5 @@ def read_names(store: Store) -> dict[str, str]:
 
 
 def _link_phones(link: Link) -> frozenset[str]:
-    return frozenset(item.value for item in link.base.phones) if link.base else frozenset()
+    written = {item.value for item in link.base.values.phones} if link.base else set()
+    return frozenset({*written, *link.phones})

@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from openphone_sync.errors import ConfigurationError, WorldMovedError
+from openphone_sync.errors import ConfigurationError, StaleError
 from openphone_sync.ops.files import replacing
 
 CRON_PATH = "/usr/bin:/bin"
@@ -193,11 +193,11 @@ class Crontab:
     def replace(self, before: bytes, after: bytes) -> None:
         """Put ``after`` in the place of ``before``, which is kept.
 
-        Raises `WorldMovedError`, with nothing written, where the table is no longer ``before``.
+        Raises `StaleError`, with nothing written, where the table is no longer ``before``.
         """
         self._back_up(before)
         if self.read() != before:
-            raise WorldMovedError(
+            raise StaleError(
                 "another program changed the crontab at this moment, so nothing was written; run the command again"
             )
         done = self._call("-", after) if after else self._call("-r")
@@ -207,7 +207,7 @@ class Crontab:
                 "check OPENPHONE_SYNC_SCHEDULE, and that this user may use cron"
             )
         if self.read() != after:
-            raise WorldMovedError(
+            raise StaleError(
                 f"another program changed the crontab meanwhile; compare crontab -l with the one before in {self._backups}"
             )
 

@@ -26,8 +26,10 @@ from openphone_sync.model import (
     FieldValue,
     Item,
     Json,
+    Reason,
     Skipped,
     Wanted,
+    Why,
 )
 from openphone_sync.rules.phones import Phone, PhoneText, parse_phones
 
@@ -224,11 +226,9 @@ class _Mapper:
 
     def _checked(self, contact: DesiredContact, slot: int) -> Wanted:
         if not self.name:
-            return Skipped(contact.external_id, self.client_id, slot, "the client has no name")
+            return Skipped(contact.external_id, self.client_id, slot, Why(Reason.NO_NAME))
         if len(contact.external_id) > MAX_EXTERNAL_ID:
-            length = len(contact.external_id)
-            reason = f"the id is too long: its external id has {length} characters, OpenPhone allows {MAX_EXTERNAL_ID}"
-            return Skipped(contact.external_id, self.client_id, slot, reason)
+            return Skipped(contact.external_id, self.client_id, slot, Why(Reason.ID_TOO_LONG))
         return contact
 
     def _main(self) -> DesiredContact:
@@ -391,10 +391,10 @@ def _all_unusable(phones: PhoneText) -> bool:
     return bool(phones.unusable) and not phones.phones
 
 
-def _unfit(phones: PhoneText) -> str | None:
+def _unfit(phones: PhoneText) -> Reason | None:
     if phones.phones:
         return None
-    return "the phone is no usable number" if phones.unusable else "no phone number"
+    return Reason.PHONE_UNUSABLE if phones.unusable else Reason.NO_PHONE
 
 
 def _phone_warnings(external_id: str, phones: PhoneText) -> Iterator[str]:

@@ -1,6 +1,7 @@
-"""Pairs -> a plan, and whether the plan may run. Pure.
+"""What was read -> a plan. Pure.
 
-A plan is data: sorted, countable, refusable. One `Action` for each wanted contact, so that counts always add up.
+A plan is data: sorted, countable, refusable (`rules.safety`). One action for each wanted contact, so that the counts
+always add up.
 """
 
 from __future__ import annotations
@@ -8,48 +9,61 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 
-from openphone_sync.errors import SafetyStopError
 from openphone_sync.model import (
     Action,
     ActionKind,
     Base,
     Candidate,
+    Choice,
     ClientTally,
-    ContactValues,
+    Create,
+    Decision,
+    Delete,
     DesiredContact,
+    Failure,
+    Holds,
+    Keep,
     Link,
     LookAlike,
-    Merged,
-    Pair,
+    Makes,
+    MatchResult,
+    Meets,
+    Person,
+    Reason,
     RemoteContact,
     Skipped,
+    Skips,
     Standing,
     Tie,
-    Verdict,
+    Update,
+    Why,
+    Write,
 )
-from openphone_sync.rules.matching.passes import GONE_TWICE, HANDED_OVER, Matches
-from openphone_sync.rules.merging import MergeRules, make_changes, make_first_draft, merge
+from openphone_sync.rules.matching import Known, MatchingRules, RemoteIndex, match_contacts
+from openphone_sync.rules.merging import MergeRules, holds_typed, make_first_draft, merge
 
-NUMBERS_STAY = "no usable phone in the source: the contact's numbers stay"
-NOT_OURS = "gone from the source, and not made by this tool: never deleted"
-
-_TIES = {Verdict.LINKED: Tie.LINKED, Verdict.OWN: Tie.OWN, Verdict.ADOPT: Tie.ADOPTED}
+_DECLINING = frozenset({Reason.DELETED_TWICE, Reason.STILL_HELD_BY_DELETED})
 
 
 @dataclass(frozen=True, slots=True)
-class PlanningRules:
-    """Settings that decide what a pair becomes."""
+class Rules:
+    """Everything that decides, apart from the data. ``deletes``: OPENPHONE_ON_REMOVED is delete and every row was read."""
 
-    source: str
+    matching: MatchingRules
     merging: MergeRules
-    delete_removed: bool = False
-    run_id: str = ""
+    deletes: bool = False
+
+    @property
+    def source(self) -> str:
+        """Our own source in OpenPhone."""
+        return self.matching.source
 
 
 @dataclass(frozen=True, slots=True)
-class Resting:
-    """Wanted contacts that nobody looked at again, since their client's row has not moved."""
+class Unchanged:
+    """Wanted contacts of clients that nobody looked at, since their row has not moved."""
 
     linked: int = 0
     skipped: tuple[Link, ...] = ()
@@ -58,223 +72,310 @@ class Resting:
 
 
 @dataclass(frozen=True, slots=True)
+class Gathered:
+    """All that planning needs, read beforehand.
+
+    ``wanted`` and ``skipped`` are all contacts of the clients in play, unchanged ones included. ``rolled_back`` are links
+    that stay as they are. ``links`` by external id: those of the clients in play, of removed clients and of earlier
+    orphans; ``owners`` by contact id. ``in_source`` are the client ids still in the source among those that links and
+    external ids name. ``contacts`` are those that were read or listed (``listed``: the whole workspace was), ``gone``
+    those that answered 404. ``complete``: every row was read, so that a missing one is removed; ``full``: each of them is
+    in play. ``deferred`` are unmoved clients with held contacts, judged again only when the workspace is listed anyway.
+    ``linked_before`` and ``known_clients`` count contacts and clients of earlier runs.
+    """
+
+    wanted: tuple[DesiredContact, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    rolled_back: tuple[Link, ...] = ()
+    links: Mapping[str, Link] = field(default_factory=dict)
+    owners: Mapping[str, Link] = field(default_factory=dict)
+    in_source: frozenset[str] = frozenset()
+    decisions: tuple[Decision, ...] = ()
+    reviewed: frozenset[str] = frozenset()
+    refused: frozenset[str] = frozenset()
+    contacts: Mapping[str, RemoteContact] = field(default_factory=dict)
+    gone: frozenset[str] = frozenset()
+    listed: bool = False
+    full: bool = False
+    complete: bool = True
+    clients: ClientTally = field(default_factory=ClientTally)
+    unchanged: Unchanged = field(default_factory=Unchanged)
+    deferred: Unchanged = field(default_factory=Unchanged)
+    fingerprints: Mapping[str, bytes] = field(default_factory=dict)
+    removed: tuple[str, ...] = ()
+    missing_columns: tuple[str, ...] = ()
+    linked_before: int = 0
+    known_clients: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What a run will do.
 
-    ``actions`` are ordered by client id and slot. ``fingerprints`` are remembered for each client once all its
-    actions are settled. ``relinks`` are state rows that change without a request; they are committed first, together.
-    ``spoken_for`` are contacts that some link or action holds: no creation may end in one of them.
-    ``orphans`` are links that the source no longer wants, old ones included; ``removed`` the clients that it dropped,
-    ``forgotten`` rows that no longer mean anything. ``linked_before`` counts the contacts that were linked before
-    this run, ``known_clients`` the clients, and ``losses`` the linked contacts that lose in the source what they had.
+    ``actions`` are ordered by client id and slot. ``fingerprints`` are remembered for each client once all its actions
+    are done. ``relinks`` are state rows that change without a request; they are committed first, together.
+    ``claimed`` are contacts that some link or action holds: no creation may end in one of them. ``orphans`` are links
+    that the source no longer wants, old ones included; ``removed`` the clients that it dropped, ``forgotten`` external
+    ids whose row means nothing any more. ``declines`` are decisions that this run made from what people did in the app.
+    ``losses`` counts, by field, the linked contacts whose row lost what it had, ``changed_contacts`` those whose mapped
+    values differ from their base, or which the listed workspace shows to differ.
     """
 
     actions: tuple[Action, ...] = ()
+    failures: tuple[Failure, ...] = ()
     clients: ClientTally = field(default_factory=ClientTally)
-    resting: Resting = field(default_factory=Resting)
+    unchanged: Unchanged = field(default_factory=Unchanged)
+    deferred: Unchanged = field(default_factory=Unchanged)
     fingerprints: Mapping[str, bytes] = field(default_factory=dict)
     orphans: tuple[Link, ...] = ()
     relinks: tuple[Link, ...] = ()
-    spoken_for: frozenset[str] = frozenset()
+    claimed: frozenset[str] = frozenset()
     removed: tuple[str, ...] = ()
     forgotten: tuple[str, ...] = ()
+    declines: tuple[Decision, ...] = ()
     look_alikes: tuple[LookAlike, ...] = ()
+    cards: tuple[RemoteContact, ...] = ()
     warnings: tuple[str, ...] = ()
+    losses: Mapping[str, int] = field(default_factory=dict)
+    changed_contacts: int = 0
     linked_before: int = 0
     known_clients: int = 0
-    losses: Mapping[str, int] = field(default_factory=dict)
     complete: bool = True
     missing_columns: tuple[str, ...] = ()
 
     @property
-    def pending(self) -> int:
-        """How many actions will send something."""
-        return sum(action.writes for action in self.actions)
+    def writes(self) -> list[Write]:
+        """The actions that may send something, in order."""
+        return [action for action in self.actions if not isinstance(action, Keep)]
 
 
-# --- actions -------------------------------------------------------------------------------------------------------
-
-
-def make_actions(
-    matches: Matches,
-    skipped: Iterable[Skipped],
-    links: Mapping[str, Link],
-    owners: Mapping[str, Link],
-    taken: Container[str],
-    rules: PlanningRules,
-) -> tuple[Action, ...]:
-    """One action for each wanted contact.
-
-    ``links`` are the state's rows by external id, ``owners`` the rows by contact id; ``taken`` are the external
-    ids that some contact of the workspace carries.
-    """
-    actions = [_act(pair, links.get(pair.desired.external_id), owners, taken, rules) for pair in matches.pairs]
-    actions += [_skip(one, links.get(one.external_id)) for one in skipped]
-    return tuple(sorted(actions, key=lambda action: (action.client_id, action.slot)))
-
-
-def make_settled_actions(settled: Iterable[DesiredContact], links: Mapping[str, Link]) -> Iterator[Action]:
-    """Actions for contacts that are what was last written: nothing was read for them and nothing is sent."""
-    for desired in settled:
-        link = links[desired.external_id]
-        yield Action(
-            kind=ActionKind.UNCHANGED,
-            link=link,
-            contact_id=link.contact_id,
-            desired=desired,
-            linked_before=True,
-        )
-
-
-def make_reverted_actions(links: Iterable[Link]) -> Iterator[Action]:
-    """Actions for contacts that a rollback undid: held as they are."""
-    for link in links:
-        yield Action(
-            kind=ActionKind.HOLD,
-            link=link,
-            contact_id=link.contact_id,
-            reason=link.reason,
-        )
-
-
-def _act(
-    pair: Pair, link: Link | None, owners: Mapping[str, Link], taken: Container[str], rules: PlanningRules
-) -> Action:
-    match pair.verdict:
-        case Verdict.LINKED | Verdict.OWN | Verdict.ADOPT:
-            return _meet(pair, link, owners, rules)
-        case Verdict.CREATE | Verdict.RECREATE:
-            return _create(pair, link, taken, rules)
-        case Verdict.HOLD:
-            return _rest(ActionKind.HOLD, Standing.HELD, pair, link, pair.reason)
-        case Verdict.SKIP:
-            declined = pair.reason == GONE_TWICE or (link is not None and link.standing is Standing.DECLINED)
-            return _rest(ActionKind.SKIP, Standing.DECLINED if declined else Standing.SKIPPED, pair, link, pair.reason)
-
-
-def _meet(pair: Pair, link: Link | None, owners: Mapping[str, Link], rules: PlanningRules) -> Action:
-    remote = pair.remote
-    if remote is None:
-        raise AssertionError(f"{pair.desired.external_id}: {pair.verdict} without a contact")
-    base = _base(remote, owners)
-    # The state does not hold marks yet: what it remembers counts as written by us.
-    merged = merge(Base(base) if base else None, remote, pair.desired, rules.merging, _TIES[pair.verdict])
-    linked_before = pair.verdict is Verdict.LINKED
-    kind = (ActionKind.UPDATE if merged.changes else ActionKind.UNCHANGED) if linked_before else ActionKind.ADOPT
-    lost = base is not None and base.phones and not pair.desired.values.phones
-    planned = _linked(pair.desired, link, remote.contact_id, merged.base.values, rules)
-    return Action(
-        kind=kind,
-        link=replace(planned, reason=NUMBERS_STAY) if lost else planned,
-        contact_id=remote.contact_id,
-        desired=pair.desired,
-        verdict=pair.verdict,
-        before=remote,
-        base=base,
-        merged=merged,
-        evidence=pair.evidence,
-        reason=pair.reason,
-        linked_before=linked_before,
+def make_plan(gathered: Gathered, rules: Rules) -> Plan:
+    """Decide about every wanted contact, and about those that nobody wants any more."""
+    matches = match_contacts(gathered.wanted, make_index(gathered, rules), make_known(gathered), rules.matching)
+    taken = {result.contact_id for result in matches.results if isinstance(result, Meets)}
+    actions: list[Action] = [_decide(result, gathered, taken, rules) for result in matches.results]
+    actions += [_skip(skipped, gathered.links.get(skipped.external_id), taken) for skipped in gathered.skipped]
+    actions += [Keep(ActionKind.HOLD, link, why=link.why) for link in gathered.rolled_back]
+    orphans, forgotten = find_orphans(gathered.links.values(), actions, gathered.gone)
+    orphans, deletions = _delete_orphans(orphans, actions, gathered, rules)
+    ordered = sorted([*actions, *deletions], key=lambda action: (action.link.client_id, action.link.slot))
+    return Plan(
+        actions=tuple(ordered),
+        failures=gathered.failures,
+        clients=gathered.clients,
+        unchanged=gathered.unchanged,
+        deferred=gathered.deferred,
+        fingerprints=gathered.fingerprints,
+        orphans=tuple(orphans),
+        relinks=make_relinks(actions, gathered.links, gathered.owners, orphans),
+        claimed=frozenset(gathered.owners)
+        | {link.contact_id for action in actions if (link := action.link).contact_id},
+        removed=gathered.removed,
+        forgotten=tuple(forgotten),
+        declines=tuple(_declines(ordered)),
+        look_alikes=matches.look_alikes,
+        cards=_cards(actions, gathered.contacts),
+        warnings=gathered.warnings,
+        losses=count_losses(matches.results, gathered.skipped, gathered.links, orphans, rules.merging.field_names),
+        changed_contacts=sum(map(_changes, matches.results, actions, repeat(gathered.owners))),
+        linked_before=gathered.linked_before,
+        known_clients=gathered.known_clients,
+        complete=gathered.complete,
+        missing_columns=gathered.missing_columns,
     )
 
 
-def _base(remote: RemoteContact, owners: Mapping[str, Link]) -> ContactValues | None:
-    """The base stays with the contact, also where it now belongs to another slot or another client."""
-    owner = owners.get(remote.contact_id)
-    return owner.base if owner else None
+def make_index(gathered: Gathered, rules: Rules) -> RemoteIndex:
+    """The contacts that were read and still exist, to be found by what they hold."""
+    present = (contact for key, contact in gathered.contacts.items() if key not in gathered.gone)
+    return RemoteIndex(present, rules.merging.normalise_phone, complete=gathered.listed)
 
 
-def _create(pair: Pair, link: Link | None, taken: Container[str], rules: PlanningRules) -> Action:
-    desired = pair.desired
-    if desired.unfit:
-        return _rest(ActionKind.SKIP, Standing.SKIPPED, pair, link, desired.unfit)
-    recreates = pair.verdict is Verdict.RECREATE
+def make_known(gathered: Gathered) -> Known:
+    """What matching may know of earlier runs."""
+    untouched = {link.external_id for link in gathered.rolled_back}
+    return Known(
+        links={key: link for key, link in gathered.links.items() if key not in untouched},
+        owners=gathered.owners,
+        in_source=gathered.in_source,
+        decisions=gathered.decisions,
+        refused=gathered.refused,
+        gone=gathered.gone,
+        retry_refused=gathered.full,
+    )
+
+
+def needs_listing(gathered: Gathered, rules: Rules) -> bool:
+    """Whether something would be created: then a duplicate made in the app an hour ago must be seen first."""
+    matches = match_contacts(gathered.wanted, make_index(gathered, rules), make_known(gathered), rules.matching)
+    return any(isinstance(result, Makes | Holds) for result in matches.results)
+
+
+# --- one wanted contact --------------------------------------------------------------------------------------------
+
+
+def _decide(result: MatchResult, gathered: Gathered, taken: Container[str], rules: Rules) -> Action:
+    link = gathered.links.get(result.desired.external_id)
+    match result:
+        case Meets():
+            return _meet(result, link, gathered, rules)
+        case Makes():
+            return _create(result, link, gathered, rules)
+        case Holds():
+            return _keep(ActionKind.HOLD, Standing.HELD, result, link, taken)
+        case Skips():
+            declined = result.why.reason in _DECLINING
+            return _keep(ActionKind.SKIP, Standing.DECLINED if declined else Standing.SKIPPED, result, link, taken)
+
+
+def _meet(meets: Meets, link: Link | None, gathered: Gathered, rules: Rules) -> Action:
+    """An update, or nothing where the contact is known to be as it is wanted."""
+    desired, contact_id = meets.desired, meets.contact_id
+    owner = gathered.owners.get(contact_id)
+    base = owner.base if owner else None  # it stays with the contact, also where that now belongs to another slot
+    planned = replace(_row(desired, Standing.LINKED, link), contact_id=contact_id, base=base, why=meets.why)
+    if not desired.values.phones and base is not None and base.values.phones:
+        planned = replace(planned, why=Why(Reason.NUMBERS_KEPT))
+    if is_unchanged(desired, link, contact_id) and not gathered.listed:
+        return Keep(ActionKind.UNCHANGED, planned)
+    seen = gathered.contacts.get(contact_id)
+    if seen is None:
+        return Update(planned, desired, meets.tie, meets.evidence, meets.why)
+    merged = merge(base, seen, desired, rules.merging, meets.tie)
+    doubtful = link is not None and link.standing is Standing.PENDING  # lists can show what answers 404
+    if merged.changes or doubtful:
+        return Update(planned, desired, meets.tie, meets.evidence, meets.why, seen, merged)
+    kind = ActionKind.UNCHANGED if meets.tie is Tie.LINKED else ActionKind.ADOPT
+    return Keep(kind, replace(planned, base=merged.base, failures=0), meets.evidence, meets.why, merged.conflicts)
+
+
+def _changes(result: MatchResult, action: Action, owners: Mapping[str, Link]) -> bool:
+    """Whether it is a linked contact that the source wants otherwise; also where a preview finds nothing to do."""
+    if not isinstance(result, Meets) or result.tie is not Tie.LINKED:
+        return False
+    owner = owners.get(result.contact_id)
+    return isinstance(action, Update) or (owner is not None and not _says_the_same(result.desired, owner))
+
+
+def is_unchanged(desired: DesiredContact, link: Link | None, contact_id: str) -> bool:
+    """Whether the row says what was last written to this contact, so that nothing needs to be read for it."""
+    return (
+        link is not None
+        and link.standing is Standing.LINKED
+        and link.contact_id == contact_id
+        and link.person == desired.person
+        and _says_the_same(desired, link)
+    )
+
+
+def _says_the_same(desired: DesiredContact, link: Link) -> bool:
+    """Whether the row maps to what the base has. Numbers that were kept for want of a usable one stay in the base."""
+    values, base = desired.values, link.base
+    if base is None:
+        return False
+    if not values.phones and link.why is not None and link.why.reason is Reason.NUMBERS_KEPT:
+        values = replace(values, phones=base.values.phones)
+    return values == base.values
+
+
+def _create(makes: Makes, link: Link | None, gathered: Gathered, rules: Rules) -> Action:
+    desired = makes.desired
     draft = make_first_draft(desired, rules.source)
-    if pair.reason == HANDED_OVER or desired.external_id in taken:
+    handed_over = makes.why is not None and makes.why.reason is Reason.SLOT_HANDED_OVER
+    taken = {
+        contact.external_id
+        for key, contact in gathered.contacts.items()
+        if contact.external_id and contact.source == rules.source and key not in gathered.gone
+    }
+    if handed_over or desired.external_id in taken:
         draft = replace(draft, external_id=_free_external_id(desired.external_id, taken))
-    planned = _linked(desired, None if recreates else link, None, desired.values, rules)
-    return Action(
-        kind=ActionKind.CREATE,
-        link=replace(planned, times_gone=(link.times_gone + 1) if recreates and link else planned.times_gone),
-        desired=desired,
-        verdict=pair.verdict,
-        merged=Merged(draft, Base(desired.values), make_changes(None, draft, rules.merging)),
-        evidence=pair.evidence,
-        reason=pair.reason,
-        recreates=recreates,
-        linked_before=recreates,
-    )
+    times_gone = (link.times_gone + 1 if link else 1) if makes.again else 0
+    planned = replace(_row(desired, Standing.LINKED, link), base=Base(desired.values), times_gone=times_gone)
+    return Create(planned, draft, desired, makes.evidence, makes.why, makes.again)
 
 
 def _free_external_id(external_id: str, taken: Container[str]) -> str:
-    """External ids never move, so the newcomer gets the next free one; ``~`` stands in no id that the mapping makes."""
+    """External ids never move, so the newcomer gets the next free one; no id that the mapping makes has a ``~``."""
     number = 2
     while f"{external_id}~{number}" in taken:
         number += 1
     return f"{external_id}~{number}"
 
 
-def _linked(
-    desired: DesiredContact, link: Link | None, contact_id: str | None, base: ContactValues, rules: PlanningRules
-) -> Link:
+def _keep(
+    kind: ActionKind, standing: Standing, result: Holds | Skips, link: Link | None, taken: Container[str]
+) -> Action:
+    """Nothing is sent. A contact stays linked unless it now belongs to another of our people."""
+    desired = result.desired
+    planned = replace(_row(desired, standing, link), why=result.why)
+    if (
+        link is not None
+        and link.contact_id is not None
+        and link.contact_id not in taken
+        and link.person == desired.person
+    ):
+        planned = replace(planned, contact_id=link.contact_id, base=link.base)
+    return Keep(kind, planned, result.evidence, result.why)
+
+
+def _skip(skipped: Skipped, link: Link | None, taken: Container[str]) -> Action:
+    known = link or Link(skipped.external_id, skipped.client_id, skipped.slot, Standing.SKIPPED)
+    if known.contact_id in taken:
+        known = replace(known, contact_id=None, base=None)
+    return Keep(ActionKind.SKIP, replace(known, standing=Standing.SKIPPED, why=skipped.why), why=skipped.why)
+
+
+def _row(desired: DesiredContact, standing: Standing, link: Link | None) -> Link:
+    """The state row of a wanted contact and its person, without a contact. Another person in the slot starts afresh."""
+    same = link is not None and link.person == desired.person
     return Link(
         external_id=desired.external_id,
         client_id=desired.client_id,
         slot=desired.slot,
-        standing=Standing.LINKED,
-        contact_id=contact_id,
-        base=base,
+        standing=standing,
         person=desired.person,
-        times_gone=link.times_gone if link else 0,
-        failures=link.failures if link else 0,
-        first_run=link.first_run if link and link.first_run and link.contact_id == contact_id else rules.run_id,
+        phones=phones_of(desired),
+        times_gone=link.times_gone if link and same else 0,
+        failures=link.failures if link and same else 0,
     )
 
 
-def _rest(kind: ActionKind, standing: Standing, pair: Pair, link: Link | None, reason: str) -> Action:
-    """Nothing is sent; a contact that was linked keeps its link."""
-    desired = pair.desired
-    known = link or Link(desired.external_id, desired.client_id, desired.slot, standing, person=desired.person)
-    return Action(
-        kind=kind,
-        link=replace(known, standing=standing, reason=reason),
-        contact_id=known.contact_id or (pair.remote.contact_id if pair.remote else None),
-        desired=desired,
-        verdict=pair.verdict,
-        evidence=pair.evidence,
-        reason=reason,
-    )
+def phones_of(desired: DesiredContact) -> tuple[str, ...]:
+    """The person's numbers (E.164), each once, sorted."""
+    return tuple(sorted({item.value for item in desired.values.phones}))
 
 
-def _skip(one: Skipped, link: Link | None) -> Action:
-    known = link or Link(one.external_id, one.client_id, one.slot, Standing.SKIPPED)
-    return Action(
-        kind=ActionKind.SKIP,
-        link=replace(known, standing=Standing.SKIPPED, reason=one.reason),
-        contact_id=known.contact_id,
-        reason=one.reason,
-    )
+def _declines(actions: Iterable[Action]) -> Iterator[Decision]:
+    """Who was deleted in the app twice is declined as a person, wherever the office moves that person to."""
+    for action in actions:
+        link = action.link
+        if isinstance(action, Keep) and action.why is not None and action.why.reason in _DECLINING:
+            person = Person(link.person, link.phones)
+            yield Decision(link.client_id, person, "", Choice.DECLINE, link.external_id)
 
 
-# --- those who left ------------------------------------------------------------------------------------------------
+def _cards(actions: Iterable[Action], contacts: Mapping[str, RemoteContact]) -> tuple[RemoteContact, ...]:
+    """The contacts that a review will show beside our people."""
+    held = (action for action in actions if action.kind is ActionKind.HOLD)
+    subjects = {candidate.subject for action in held if isinstance(action, Keep) for candidate in action.evidence}
+    return tuple(contacts[subject] for subject in sorted(subjects) if subject in contacts)
 
 
-@dataclass(frozen=True, slots=True)
-class Leavers:
-    """Links that the source no longer wants: ``orphans`` hold a contact, ``forgotten`` do not, or no longer."""
-
-    orphans: tuple[Link, ...] = ()
-    forgotten: tuple[str, ...] = ()
+# --- those that nobody wants any more ------------------------------------------------------------------------------
 
 
-def find_leavers(links: Iterable[Link], actions: Sequence[Action], gone: Container[str]) -> Leavers:
-    """Which of these links no action keeps; ``gone`` are contacts that were deleted in the app.
+def find_orphans(
+    links: Iterable[Link], actions: Sequence[Action], gone: Container[str]
+) -> tuple[list[Link], list[str]]:
+    """Links whose contact no action keeps, and external ids whose row means nothing any more.
 
     A contact whose external id is wanted again by another person is kept under an id of its own, so that it is not lost
     from sight.
     """
-    wanted = {action.external_id for action in actions}
-    kept = {action.contact_id for action in actions if action.contact_id}
+    wanted = {action.link.external_id for action in actions}
+    kept = {action.link.contact_id for action in actions if action.link.contact_id}
     orphans: list[Link] = []
     forgotten: list[str] = []
     for link in links:
@@ -286,142 +387,98 @@ def find_leavers(links: Iterable[Link], actions: Sequence[Action], gone: Contain
         if external_id in wanted:
             external_id = f"{external_id}#{link.contact_id}"
         orphans.append(replace(link, external_id=external_id, standing=Standing.ORPHANED))
-    return Leavers(tuple(orphans), tuple(forgotten))
+    return orphans, forgotten
 
 
-def mark_foreign(orphans: Iterable[Link], remotes: Mapping[str, RemoteContact], rules: PlanningRules) -> list[Link]:
-    """Orphans that turned out to be somebody else's, with the reason why they stay: no later run looks at them."""
-    found = ((link, remotes.get(link.contact_id or "")) for link in orphans)
-    return [replace(link, reason=NOT_OURS) for link, remote in found if remote and remote.source != rules.source]
+def choose_deletions(orphans: Iterable[Link], reviewed: Container[str]) -> list[Link]:
+    """Orphans that may be deleted: none that is known to be somebody else's, or that a review has to do with."""
+    kept = {Reason.NOT_OURS, Reason.TYPED_BY_STAFF}
+    return [
+        link
+        for link in orphans
+        if not (link.why and link.why.reason in kept)
+        and link.contact_id not in reviewed
+        and link.external_id not in reviewed
+    ]
 
 
-def make_deletions(orphans: Iterable[Link], remotes: Mapping[str, RemoteContact], rules: PlanningRules) -> list[Action]:
-    """Deletions of orphans that are ours without doubt: our source, our link, and read in this run."""
-    if not rules.delete_removed:
-        return []
-    found = ((link, remotes.get(link.contact_id or "")) for link in orphans)
-    return [_delete(link, remote) for link, remote in found if remote is not None and remote.source == rules.source]
+def _delete_orphans(
+    orphans: list[Link], actions: Iterable[Action], gathered: Gathered, rules: Rules
+) -> tuple[list[Link], list[Delete]]:
+    """Deletions of orphans that are ours without doubt: our source, our link, read in this run, nothing typed by staff.
 
-
-def _delete(link: Link, remote: RemoteContact) -> Action:
-    return Action(
-        kind=ActionKind.DELETE,
-        link=link,
-        contact_id=remote.contact_id,
-        before=remote,
-        base=link.base,
-        reason="gone from the source",
-        linked_before=True,
-        unlinks=True,
-    )
-
-
-def make_relinks(actions: Iterable[Action], links: Mapping[str, Link], orphans: Iterable[Link]) -> tuple[Link, ...]:
-    """State rows to commit before the first request: what moves without one, and contacts that change their slot."""
-    moved = [replace(one, standing=Standing.ORPHANED) for one in orphans if links.get(one.external_id) != one]
-    for action in actions:
-        known = links.get(action.external_id)
-        if not action.writes:
-            link = replace(action.link, failures=0)
-        elif _passes_over(action) and (known is None or known.contact_id != action.contact_id):
-            link = replace(action.link, base=action.base)
+    The others say why they stay, so that no later run reads them for this again.
+    """
+    if not rules.deletes:
+        return orphans, []
+    offered = {c.subject for action in actions if isinstance(action, Keep) for c in action.evidence}
+    chosen = {link.contact_id for link in choose_deletions(orphans, gathered.reviewed | offered)}
+    staying: list[Link] = []
+    deletions: list[Delete] = []
+    for link in orphans:
+        contact = gathered.contacts.get(link.contact_id or "")
+        if link.contact_id not in chosen or contact is None:
+            staying.append(link)
+        elif contact.source != rules.source:
+            staying.append(replace(link, why=Why(Reason.NOT_OURS)))
+        elif holds_typed(link.base, contact, rules.merging):
+            staying.append(replace(link, why=Why(Reason.TYPED_BY_STAFF)))
         else:
-            continue
-        if link != known:
-            moved.append(link)
+            staying.append(link)
+            deletions.append(Delete(link, contact.contact_id, contact, Why(Reason.GONE_FROM_SOURCE)))
+    return staying, deletions
+
+
+# --- the state beside the plan -------------------------------------------------------------------------------------
+
+
+def make_relinks(
+    actions: Iterable[Action], links: Mapping[str, Link], owners: Mapping[str, Link], orphans: Iterable[Link]
+) -> tuple[Link, ...]:
+    """State rows to commit before the first request: what moves without one, and contacts that change their slot."""
+    moved = [link for link in orphans if links.get(link.external_id) != link]
+    for action in actions:
+        known = links.get(action.link.external_id)
+        moves = (
+            isinstance(action, Update)
+            and action.contact_id in owners
+            and (not known or known.contact_id != action.contact_id)
+        )
+        if (isinstance(action, Keep) or moves) and action.link != known:
+            moved.append(action.link)
     return tuple(moved)
 
 
-def _passes_over(action: Action) -> bool:
-    """Whether it writes to a contact that some row of the state holds: it must not be lost if the write fails."""
-    return action.contact_id is not None and (action.linked_before or action.base is not None)
+def count_losses(
+    results: Iterable[MatchResult],
+    skipped: Iterable[Skipped],
+    links: Mapping[str, Link],
+    orphans: Iterable[Link],
+    field_names: Mapping[str, str],
+) -> dict[str, int]:
+    """By field, how many linked contacts' rows became empty where they had something.
 
-
-# --- safety --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class SafetyLimit:
-    """How much may change unasked: a share of the linked contacts (0 to 1), or an absolute number.
-
-    ``setting`` is how the operator wrote it.
+    What an earlier run has seen already (numbers kept, a skip) does not count again.
     """
-
-    setting: str
-    share: float = 0.0
-    number: int | None = None
-
-    def allowed(self, linked: int) -> int:
-        """How many changes may pass without asking; a share never stops fewer than 20."""
-        return self.number if self.number is not None else max(20, int(self.share * linked))
-
-
-def check_safety(plan: Plan, limit: SafetyLimit) -> None:
-    """Raise `SafetyStopError` where the plan goes past what may happen unasked.
-
-    Counted are updates, deletions and re-creations among contacts that were linked before this run; creations and
-    adoptions are not. Rows that are gone are judged only on a complete read.
-    """
-    problems = list(_problems(plan, limit))
-    if problems:
-        raise SafetyStopError(
-            f"{', and '.join(problems)}, so nothing was written (OPENPHONE_MAX_CHANGES={limit.setting}); look at it with "
-            "--dry-run --force, and run again with --force if it is right"
-        )
-
-
-def _problems(plan: Plan, limit: SafetyLimit) -> Iterable[str]:
-    if plan.complete and not plan.clients.read and plan.linked_before:
-        yield f"the source has no rows, but {plan.linked_before} contacts are linked"
-        return
-    if plan.missing_columns and plan.linked_before:
-        yield f"the source no longer has the column {', '.join(plan.missing_columns)}"
-    touched = _count_touched(plan.actions)
-    changes, allowed = sum(touched.values()), limit.allowed(plan.linked_before)
-    if changes > allowed:
-        parts = ", ".join(f"{count} {name}" for name, count in touched.items() if count)
-        yield f"{changes} of {plan.linked_before} linked contacts would change ({parts}), {allowed} may"
-    gone, rows_allowed = len(plan.removed), limit.allowed(plan.known_clients)
-    if plan.complete and gone > rows_allowed:
-        yield f"{gone} of {plan.known_clients} clients are gone from the source, {rows_allowed} may be"
-    for column, count in {**_count_lost_fields(plan.actions), **plan.losses}.items():
-        if count > allowed:
-            yield f"{count} rows lost their {column}, {allowed} may"
-
-
-def _count_touched(actions: Iterable[Action]) -> dict[str, int]:
-    touched: Counter[str] = Counter()
-    for action in actions:
-        if not (action.linked_before and action.writes):
-            continue
-        name = {ActionKind.UPDATE: "updates", ActionKind.DELETE: "deletions"}.get(action.kind, "re-creations")
-        touched[name] += 1
-    return dict(touched)
-
-
-def count_losses(actions: Iterable[Action], links: Mapping[str, Link], orphans: Iterable[Link]) -> dict[str, int]:
-    """How many linked contacts lose in the source what merging leaves alone, so that no change tells of it.
-
-    ``links`` are the rows of the clients that were looked at, ``orphans`` those that an alternate left. What an earlier
-    run has seen is in the rows and does not count again.
-    """
-    linked = {key: link for key, link in links.items() if link.standing is Standing.LINKED}
-    known = [(action, linked[action.external_id]) for action in actions if action.external_id in linked]
+    losses: Counter[str] = Counter()
+    linked = {key: link for key, link in links.items() if link.standing is Standing.LINKED and link.base is not None}
+    for result in results:
+        link = linked.get(result.desired.external_id)
+        if link is not None and isinstance(result, Meets):
+            losses.update(_lost_fields(link, result.desired, field_names))
+    losses["name"] += sum(one.external_id in linked for one in skipped)
     left = {link.contact_id for link in orphans}
-    return {
-        "phone": sum(action.link.reason == NUMBERS_STAY != link.reason for action, link in known),
-        "name": sum(action.kind is ActionKind.SKIP and action.desired is None for action, _ in known),
-        "alternate": sum(link.contact_id in left for link in linked.values()),
-    }
+    losses["alternate"] += sum(link.slot > 0 and link.contact_id in left for link in linked.values())
+    return {name: count for name, count in losses.items() if count}
 
 
-def _count_lost_fields(actions: Iterable[Action]) -> Counter[str]:
-    """How many linked contacts' rows became empty in a field that they had."""
-    lost: Counter[str] = Counter()
-    for action in actions:
-        if not (action.linked_before and action.merged):
-            continue
-        for change in action.merged.changes:
-            if change.before not in (None, "", []) and change.after in (None, "", []):
-                lost[change.field] += 1
-    return lost
+def _lost_fields(link: Link, desired: DesiredContact, field_names: Mapping[str, str]) -> Iterator[str]:
+    was, now = (link.base.values if link.base else desired.values), desired.values
+    if was.phones and not now.phones and not (link.why and link.why.reason is Reason.NUMBERS_KEPT):
+        yield "phone"
+    if was.emails and not now.emails:
+        yield "emails"
+    present = {key for key, value in now.custom_fields if value is not None}
+    for key, value in was.custom_fields:
+        if value is not None and key not in present:
+            yield f"customFields.{field_names.get(key, key)}"

@@ -2,7 +2,7 @@
 
 Created is deleted, updated is restored, deleted is created again. What a person changed since is left alone and
 reported: a whole contact where it was created, single fields where it was updated. Contacts that are taken back are
-marked, so that the next night does not write them again.
+held, so that the next night does not write them again; their base goes back with them.
 """
 
 from __future__ import annotations
@@ -17,94 +17,96 @@ from openphone_sync.model import (
     Conflict,
     ContactDraft,
     ContactValues,
+    Create,
+    Delete,
     JournalEntry,
+    Keep,
     Link,
     Merged,
+    Reason,
     RemoteContact,
     RemoteField,
     RemoteItem,
+    Restore,
     Result,
     Standing,
+    Why,
 )
 from openphone_sync.rules.merging import MergeRules, make_changes
 
-_SCALARS = {"firstName": "first_name", "lastName": "last_name", "company": "company", "role": "role"}
-_NOTHING = ContactValues("", "", "")
+_SCALARS = {
+    "firstName": "first_name",
+    "lastName": "last_name",
+    "company": "company",
+    "role": "role",
+    "sourceUrl": "source_url",
+}
+_WRITING = frozenset({ActionKind.CREATE, ActionKind.UPDATE, ActionKind.ADOPT, ActionKind.DELETE})
+_NOTHING = Base(ContactValues("", "", ""))
 
 
 def find_undoable(entries: Iterable[JournalEntry]) -> list[JournalEntry]:
     """The writes of a run that happened, one for each contact: what it was before the first, and after the last."""
     found: dict[str, JournalEntry] = {}
     for entry in entries:
-        if entry.result is not Result.DONE or entry.contact_id is None or entry.kind not in _UNDOING:
+        if entry.result is not Result.DONE or entry.contact_id is None or entry.kind not in _WRITING:
             continue
-        first = found.get(entry.contact_id)
-        found[entry.contact_id] = replace(entry, kind=first.kind, before=first.before) if first else entry
+        first = found.get(entry.contact_id, entry)
+        found[entry.contact_id] = replace(entry, kind=first.kind, before=first.before, earlier=first.earlier)
     return list(found.values())
 
 
 def make_undo_actions(
     entries: Iterable[JournalEntry],
-    now: Mapping[str, RemoteContact],
+    contacts: Mapping[str, RemoteContact],
     links: Mapping[str, Link],
     rules: MergeRules,
 ) -> tuple[Action, ...]:
-    """One action for each write; ``now`` holds the contacts that still exist, ``links`` the state's rows."""
-    actions = [_undo(entry, now.get(entry.contact_id or ""), links, rules) for entry in entries]
-    return tuple(sorted(actions, key=lambda action: (action.client_id, action.slot)))
+    """One action for each write; ``contacts`` holds those that still exist, ``links`` the state's rows."""
+    actions = [_undo(entry, contacts.get(entry.contact_id or ""), links, rules) for entry in entries]
+    return tuple(sorted(actions, key=lambda action: (action.link.client_id, action.link.slot)))
 
 
-def _undo(entry: JournalEntry, current: RemoteContact | None, links: Mapping[str, Link], rules: MergeRules) -> Action:
+def _undo(entry: JournalEntry, contact: RemoteContact | None, links: Mapping[str, Link], rules: MergeRules) -> Action:
     link = links.get(entry.external_id) or entry.link
     if link.contact_id not in (None, entry.contact_id):
-        return _leave(entry, link, "another contact stands in its place now")
-    return _UNDOING[entry.kind](entry, current, link, rules)
+        return _leave(link, Reason.REPLACED_SINCE)
+    match entry.kind:
+        case ActionKind.CREATE:
+            return _undo_creation(entry, contact, link)
+        case ActionKind.DELETE:
+            return _undo_deletion(entry, contact, link)
+        case _:
+            return _undo_update(entry, contact, link, rules)
 
 
-def _undo_creation(entry: JournalEntry, current: RemoteContact | None, link: Link, rules: MergeRules) -> Action:
-    del rules
-    if current is None:
-        return _leave(entry, link, "it is deleted already")
-    if current != entry.after:
-        return _leave(entry, link, "it was changed since, and is left alone")
-    return Action(
-        kind=ActionKind.DELETE,
-        link=_reverted(link, entry),
-        contact_id=current.contact_id,
-        before=current,
-        base=link.base,
-        reason=f"created by {entry.run_id}",
-        unlinks=True,
-    )
+def _undo_creation(entry: JournalEntry, contact: RemoteContact | None, link: Link) -> Action:
+    if contact is None:
+        return _leave(link, Reason.DELETED_SINCE)
+    if entry.after is None or contact != entry.after:
+        return _leave(link, Reason.CHANGED_SINCE)
+    held = replace(_hold(link, entry), base=None)
+    return Delete(held, contact.contact_id, contact, Why(Reason.ROLLED_BACK, entry.run_id), created=entry.after)
 
 
-def _undo_update(entry: JournalEntry, current: RemoteContact | None, link: Link, rules: MergeRules) -> Action:
-    before, after = entry.before, entry.after
-    if current is None or before is None or after is None:
-        return _leave(entry, link, "it was deleted since")
-    draft, kept = _restore(before, after, current)
-    changes = make_changes(current, draft, rules)
-    if not changes:
-        return _leave(entry, link, "nothing is left of it")
-    # Without a base nobody knows what of the contact is ours: it is met again like any other, once its row changes.
-    unlinks = entry.kind is ActionKind.ADOPT or link.base is None
-    return Action(
-        kind=ActionKind.UPDATE,
-        link=_reverted(link, entry, keep=not unlinks),
-        contact_id=current.contact_id,
-        before=current,
-        base=link.base,
-        merged=Merged(draft, Base(link.base or _NOTHING), changes, tuple(Conflict(name, "remote") for name in kept)),
-        reason=f"changed by {entry.run_id}",
-        linked_before=not unlinks,
-        unlinks=unlinks,
-    )
+def _undo_update(entry: JournalEntry, contact: RemoteContact | None, link: Link, rules: MergeRules) -> Action:
+    if contact is None or entry.before is None or entry.after is None:
+        return _leave(link, Reason.DELETED_SINCE)
+    preview = restore(entry.before, entry.after, contact, rules)
+    if not preview.changes:
+        return _leave(link, Reason.NOTHING_LEFT)
+    # The base goes back with the contact. Without one nobody knows what of it is ours: it is met again like any other.
+    earlier = entry.earlier
+    base = earlier.base if earlier and earlier.contact_id == contact.contact_id else None
+    held = replace(_hold(link, entry), contact_id=contact.contact_id if base else None, base=base)
+    why = Why(Reason.ROLLED_BACK, entry.run_id)
+    return Restore(held, contact.contact_id, entry.before, entry.after, why, contact, preview)
 
 
-def _undo_deletion(entry: JournalEntry, current: RemoteContact | None, link: Link, rules: MergeRules) -> Action:
-    if current is not None or entry.before is None:
-        return _leave(entry, link, "it is there already")
+def _undo_deletion(entry: JournalEntry, contact: RemoteContact | None, link: Link) -> Action:
     before = entry.before
+    if contact is not None or before is None:
+        return _leave(link, Reason.EXISTS_AGAIN)
     draft = ContactDraft(
         first_name=before.first_name,
         last_name=before.last_name,
@@ -112,41 +114,30 @@ def _undo_deletion(entry: JournalEntry, current: RemoteContact | None, link: Lin
         role=before.role,
         phones=tuple(replace(item, item_id=None) for item in before.phones),
         emails=tuple(replace(item, item_id=None) for item in before.emails),
-        custom_fields=tuple(replace(one, field_id=None) for one in before.custom_fields if one.key),
+        custom_fields=tuple(replace(field, field_id=None) for field in before.custom_fields if field.key),
         other_fields=before.other_fields,
         external_id=before.external_id,
         source=before.source,
         source_url=before.source_url,
     )
-    return Action(
-        kind=ActionKind.CREATE,
-        link=replace(entry.link, contact_id=None, standing=Standing.REVERTED, reason=f"rolled back by {entry.run_id}"),
-        merged=Merged(draft, Base(entry.link.base or _NOTHING), make_changes(None, draft, rules)),
-        reason=f"deleted by {entry.run_id}",
-    )
+    held = replace(_hold(entry.link, entry), contact_id=None, base=entry.earlier.base if entry.earlier else None)
+    return Create(held, draft, None, why=Why(Reason.ROLLED_BACK, entry.run_id))
 
 
-_UNDOING = {
-    ActionKind.CREATE: _undo_creation,
-    ActionKind.UPDATE: _undo_update,
-    ActionKind.ADOPT: _undo_update,
-    ActionKind.DELETE: _undo_deletion,
-}
+def _leave(link: Link, reason: Reason) -> Keep:
+    return Keep(ActionKind.SKIP, link, why=Why(reason))
 
 
-def _leave(entry: JournalEntry, link: Link, reason: str) -> Action:
-    return Action(
-        kind=ActionKind.SKIP,
-        link=link,
-        contact_id=entry.contact_id,
-        reason=reason,
-    )
+def _hold(link: Link, entry: JournalEntry) -> Link:
+    """Left alone until the row changes or a review releases it."""
+    return replace(link, standing=Standing.REVERTED, why=Why(Reason.ROLLED_BACK, entry.run_id), failures=0)
 
 
-def _reverted(link: Link, entry: JournalEntry, *, keep: bool = False) -> Link:
-    """Held until its row changes. A restored contact keeps its base: what was written is what was decided to leave."""
-    reverted = replace(link, standing=Standing.REVERTED, reason=f"rolled back by {entry.run_id}", failures=0)
-    return reverted if keep else replace(reverted, base=None)
+def restore(before: RemoteContact, after: RemoteContact, contact: RemoteContact, rules: MergeRules) -> Merged:
+    """Each field back to ``before`` where it still is as ``after``; what a person changed since is a conflict."""
+    draft, kept = _restore(before, after, contact)
+    conflicts = tuple(Conflict(name, "remote") for name in kept)
+    return Merged(draft, _NOTHING, make_changes(contact, draft, rules), conflicts)
 
 
 def _restore(before: RemoteContact, after: RemoteContact, current: RemoteContact) -> tuple[ContactDraft, list[str]]:

@@ -1,74 +1,18 @@
-"""Possible duplicates that runs held back: list them, decide them. Decisions outlive runs."""
+"""Decide the possible duplicates that runs held back. Decisions are about persons and outlive runs."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from openphone_sync.documents import SCHEMA_VERSION
 from openphone_sync.errors import ConfigurationError
-from openphone_sync.model import Candidate, Choice, Decision, Link, Person, Standing
+from openphone_sync.model import Choice, Decision, Link, Person
 from openphone_sync.state import Store
+from openphone_sync.views.review import Filter, Review, read_reviews
 
-CSV_COLUMNS = ("id", "candidate", "evidence", "score", "words", "reason", "decision")
 DECISIONS = ("link", "separate")
-ROLLBACK = "rollback"
-
-
-@dataclass(frozen=True, slots=True)
-class Review:
-    """One held contact. Its id is its external id, so that it never changes; the best candidate stands first."""
-
-    link: Link
-    candidates: tuple[Candidate, ...]
-
-    @property
-    def review_id(self) -> str:
-        """What `review link` and `review separate` take."""
-        return self.link.external_id
-
-    @property
-    def evidence(self) -> str:
-        """What it is held for: a rollback, else the kind of the best candidate."""
-        if self.link.standing is Standing.REVERTED:
-            return ROLLBACK
-        return self.candidates[0].kind if self.candidates else ""
-
-    @property
-    def score(self) -> float:
-        """That of the best candidate, 0 to 1; 0 without one."""
-        return self.candidates[0].score if self.candidates else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which reviews a bulk decision is about: by what they are held for, and from a score on (0 to 1)."""
-
-    evidence: str | None = None
-    min_score: float = 0.0
-
-    def takes(self, review: Review) -> bool:
-        """Whether the review passes."""
-        return self.evidence in (None, review.evidence) and review.score >= self.min_score
-
-
-def read_reviews(store: Store, chosen: Filter | None = None) -> list[Review]:
-    """Open reviews, ordered by id."""
-    links = store.read_links_standing(Standing.HELD, Standing.REVERTED)
-    candidates = store.read_candidates(link.external_id for link in links)
-    reviews = [Review(link, candidates.get(link.external_id, ())) for link in links]
-    return [review for review in reviews if chosen is None or chosen.takes(review)]
-
-
-def find_review(store: Store, review_id: str) -> Review:
-    """The open review with this id; `ConfigurationError` where there is none."""
-    for review in read_reviews(store):
-        if review.review_id == review_id:
-            return review
-    raise ConfigurationError(f"no open review has the id {review_id}; take one from openphone-sync review list")
 
 
 def decide_link(review: Review, candidate: str | None) -> list[Decision]:
@@ -80,7 +24,7 @@ def decide_link(review: Review, candidate: str | None) -> list[Decision]:
         candidate = _clear_best(review)
     if candidate not in subjects:
         raise ConfigurationError(
-            f"{candidate} is no candidate of {review.review_id}; choose from {', '.join(subjects)}"
+            f"{candidate} is not a candidate of {review.review_id}; choose from {', '.join(subjects)}"
         )
     return [_decision(review, candidate, Choice.LINK)]
 
@@ -92,14 +36,23 @@ def decide_separate(review: Review) -> list[Decision]:
 
 def _decision(review: Review, candidate: str, choice: Choice) -> Decision:
     link = review.link
-    phones = sorted(item.value for item in link.base.phones) if link.base else ()
-    return Decision(link.client_id, Person(link.person, tuple(phones)), candidate, choice, review.review_id)
+    return Decision(link.client_id, Person(link.person, link.phones), candidate, choice, review.review_id)
 
 
 def save_decision(store: Store, review: Review, decisions: Sequence[Decision], now: float) -> None:
-    """Remember what was decided; the next run judges the contact again."""
-    store.save_decisions(decisions, now)
+    """Remember what was decided; the next run judges the contact again.
+
+    Where a candidate is another row, the decision is about the person in it, whatever external id that has later.
+    """
+    others = {link.external_id: link for link in store.read_links_by_id(one.candidate for one in decisions)}
+    store.save_decisions(
+        replace(one, decided_at=now, candidate_person=_person_of(others.get(one.candidate))) for one in decisions
+    )
     store.release(review.link.client_id, review.review_id)
+
+
+def _person_of(link: Link | None) -> Person | None:
+    return Person(link.person, link.phones) if link else None
 
 
 def decide_all(store: Store, chosen: Filter, now: float, *, link: bool) -> list[str]:
@@ -121,7 +74,7 @@ def apply_csv(store: Store, text: str, now: float) -> list[str]:
     try:
         planned = _read_decisions(store, text)
     except csv.Error as error:
-        raise ConfigurationError(f"the file is no table ({error}); begin with review list --format csv") from None
+        raise ConfigurationError(f"the file is not a table ({error}); begin with review list --format csv") from None
     for review, decisions in planned:
         save_decision(store, review, decisions, now)
     return [review.review_id for review, _ in planned]
@@ -148,7 +101,7 @@ def _read_decisions(store: Store, text: str) -> list[tuple[Review, list[Decision
 def _checked_row(number: int, row: Mapping[str, str], decision: str, reviews: Mapping[str, Review]) -> Review:
     if decision not in DECISIONS:
         raise ConfigurationError(
-            f"line {number}: {decision!r} is no decision; give link or separate, or leave it empty"
+            f"line {number}: {decision!r} is not a decision; give link or separate, or leave it empty"
         )
     review_id = row["id"]
     if review_id not in reviews:
@@ -166,37 +119,3 @@ def _clear_best(review: Review) -> str:
     if not _has_clear_best(review):
         raise ConfigurationError(f"{review.review_id} has no single best candidate; choose from {', '.join(subjects)}")
     return subjects[0]
-
-
-# --- documents -----------------------------------------------------------------------------------------------------
-
-
-def make_document(reviews: Iterable[Review]) -> dict[str, Any]:
-    """The reviews as published: ids, evidence in words and scores; no person's data."""
-    return {"schemaVersion": SCHEMA_VERSION, "reviews": [_review_json(review) for review in reviews]}
-
-
-def make_csv(reviews: Iterable[Review]) -> str:
-    """A line for each candidate, with an empty column for the decision."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(CSV_COLUMNS)
-    for review in reviews:
-        for one in review.candidates or (Candidate("", "", 0.0, ""),):
-            writer.writerow(
-                [review.review_id, one.subject, one.kind, f"{one.score:.2f}", one.words, review.link.reason, ""]
-            )
-    return out.getvalue()
-
-
-def _review_json(review: Review) -> dict[str, Any]:
-    return {
-        "id": review.review_id,
-        "externalId": review.link.external_id,
-        "clientId": review.link.client_id,
-        "reason": review.link.reason,
-        "candidates": [
-            {"contactId": one.subject, "evidence": one.kind, "score": round(one.score, 3), "words": one.words}
-            for one in review.candidates
-        ],
-    }

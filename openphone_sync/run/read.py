@@ -1,15 +1,14 @@
-"""Gather: what moved in the source, and what of OpenPhone must be known to decide about it.
+"""Read both sides: what moved in the source, and what of OpenPhone must be known to decide about it.
 
 Rows stream by in the order of their ids beside the state's clients in the same order, so that memory stays flat and a
-client that is gone shows as a gap. Unmoved rows are recognised by their fingerprint alone. Only where something has
-to be created is the workspace listed; otherwise the few contacts concerned are read one by one.
+client that is gone shows as a gap. Unmoved rows are recognised by their fingerprint, without parsing them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from openphone_sync.errors import (
     ConfigurationError,
@@ -19,22 +18,9 @@ from openphone_sync.errors import (
     NotSentError,
     UnreachableError,
 )
-from openphone_sync.model import (
-    ClientRow,
-    ClientTally,
-    DesiredContact,
-    KnownClient,
-    Link,
-    RemoteContact,
-    Standing,
-    Wanted,
-)
-from openphone_sync.ports import Progress, Workspace
+from openphone_sync.model import ClientRow, ClientTally, KnownClient, RemoteContact
+from openphone_sync.ports import Progress, Workers, Workspace
 from openphone_sync.rules.mapping import make_fingerprint
-from openphone_sync.rules.planning import Resting
-from openphone_sync.state import Store
-
-READERS = 8
 
 
 @dataclass(slots=True)
@@ -53,29 +39,23 @@ class Reading:
     read: int = 0
     changed: int = 0
     known: int = 0
-    linked_at_rest: int = 0
-    resting: list[str] = field(default_factory=list)
+    linked_unread: int = 0
+    unread: list[str] = field(default_factory=list)
     absent: set[str] = field(default_factory=set)
     removed: list[str] = field(default_factory=list)
 
-    def rest(self, client: KnownClient) -> None:
+    def pass_over(self, client: KnownClient) -> None:
         """Count an unmoved client without looking closer."""
-        self.linked_at_rest += client.linked
+        self.linked_unread += client.linked
         if client.skipped or client.held:
-            self.resting.append(client.client_id)
+            self.unread.append(client.client_id)
 
-    def wake_held(self) -> None:
-        """Look at the held ones again, since the workspace is listed anyway."""
+    def judge_held(self) -> None:
+        """Take the held ones in play, since the workspace is listed anyway."""
         for row, client in self.held:
             self.moved.append(row)
             self.unmoved.add(row.client_id)
             self.fingerprints[row.client_id] = client.fingerprint or b""
-        self.held = []
-
-    def rest_held(self) -> None:
-        """Leave the held ones for another night."""
-        for _, client in self.held:
-            self.rest(client)
         self.held = []
 
     @property
@@ -134,7 +114,7 @@ class _Beside:
         if not client.removed:
             self._reading.removed.append(client.client_id)
         elif client.held:  # a rollback made its contacts again
-            self._reading.resting.append(client.client_id)
+            self._reading.unread.append(client.client_id)
 
 
 def _take(reading: Reading, row: ClientRow, client: KnownClient | None, digest: bytes, *, everything: bool) -> None:
@@ -150,38 +130,7 @@ def _take(reading: Reading, row: ClientRow, client: KnownClient | None, digest: 
     elif client is not None and client.held:
         reading.held.append((row, client))
     elif client is not None:
-        reading.rest(client)
-
-
-# --- what is wanted ------------------------------------------------------------------------------------------------
-
-
-def is_settled(contact: Wanted, link: Link | None) -> bool:
-    """Whether a wanted contact is what was last written, so that nothing needs to be read for it."""
-    return (
-        isinstance(contact, DesiredContact)
-        and link is not None
-        and link.standing is Standing.LINKED
-        and link.contact_id is not None
-        and link.person == contact.person
-        and link.base == contact.values
-    )
-
-
-def is_reverted(link: Link, unmoved: set[str]) -> bool:
-    """Whether a rollback undid this contact, wanted or not, and its row has not changed since."""
-    return link.standing is Standing.REVERTED and link.client_id in unmoved
-
-
-def needs_listing(wanted: Iterable[DesiredContact], links: Mapping[str, Link]) -> bool:
-    """Whether something may have to be created: a duplicate made in the app an hour ago must be seen."""
-    return any(_may_create(contact, links.get(contact.external_id)) for contact in wanted)
-
-
-def _may_create(contact: DesiredContact, link: Link | None) -> bool:
-    if contact.unfit:
-        return False
-    return link is None or (link.contact_id is None and link.standing is not Standing.DECLINED)
+        reading.pass_over(client)
 
 
 # --- OpenPhone -----------------------------------------------------------------------------------------------------
@@ -189,44 +138,46 @@ def _may_create(contact: DesiredContact, link: Link | None) -> bool:
 
 @dataclass(slots=True)
 class Remote:
-    """Contacts as read in this run, by id, and linked ones found gone. ``complete``: the workspace was listed."""
+    """Contacts as read in this run, by id, and linked ones found gone. ``listed``: the whole workspace was."""
 
     contacts: dict[str, RemoteContact] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
-    complete: bool = False
+    listed: bool = False
 
 
-def list_workspace(workspace: Workspace, progress: Progress) -> Remote:
-    """Every contact of the workspace."""
+def list_workspace(workspace: Workspace, progress: Progress, remote: Remote) -> None:
+    """Every contact of the workspace; what was found gone stays so, whatever the list shows."""
     progress.start("listing OpenPhone", None)
-    remote = Remote(complete=True)
+    remote.contacts = {}
     for contact in workspace.read_contacts():
         remote.contacts[contact.contact_id] = contact
         progress.advance()
+    remote.listed = True
     progress.finish()
-    return remote
 
 
 def read_missing(
-    remote: Remote, contact_ids: Sequence[str], workspace: Workspace, progress: Progress, stopping: Callable[[], bool]
+    remote: Remote,
+    contact_ids: Iterable[str],
+    workspace: Workspace,
+    workers: Workers,
+    progress: Progress,
+    stopping: Callable[[], bool],
 ) -> None:
-    """Read those of the contacts that are not there yet; a contact that a listing misses may only have moved a page."""
-    missing = [one for one in contact_ids if one not in remote.contacts and one not in remote.gone]
+    """Read those of the contacts that are not there yet; one that a listing misses may only have moved a page."""
+    missing = [key for key in dict.fromkeys(contact_ids) if key not in remote.contacts and key not in remote.gone]
     if not missing:
         return
     progress.start("reading contacts", len(missing))
     refused: dict[str, ContactError] = {}
-    with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
-        for contact_id, found in zip(
-            missing, pool.map(lambda one: _read(one, workspace, stopping), missing), strict=True
-        ):
-            if isinstance(found, RemoteContact):
-                remote.contacts[contact_id] = found
-            elif isinstance(found, ContactGoneError):
-                remote.gone.add(contact_id)
-            else:
-                refused[contact_id] = found
-            progress.advance()
+    for contact_id, found in workers.map(partial(_read, workspace=workspace, stopping=stopping), missing):
+        if isinstance(found, RemoteContact):
+            remote.contacts[contact_id] = found
+        elif isinstance(found, ContactGoneError):
+            remote.gone.add(contact_id)
+        else:
+            refused[contact_id] = found
+        progress.advance()
     progress.finish()
     if refused:
         _take_from_list(remote, refused, workspace, progress)
@@ -251,22 +202,11 @@ def _take_from_list(
 
     Deciding needs to know each of them; writing over one reads it again first, and fails for it alone.
     """
-    listed = list_workspace(workspace, progress).contacts
+    listing = Remote()
+    list_workspace(workspace, progress, listing)
     for contact_id, error in refused.items():
-        if contact_id not in listed:
+        if contact_id not in listing.contacts:
             raise UnreachableError(
                 f"OpenPhone cannot be read: {error.message}; check OPENPHONE_BASE_URL, or try later"
             ) from error
-        remote.contacts[contact_id] = listed[contact_id]
-
-
-def read_resting(store: Store, reading: Reading) -> Resting:
-    """The unmoved contacts: how many are linked, and which are skipped or held and why."""
-    links = [link for _, link in sorted(store.read_links(reading.resting).items())]
-    held = tuple(link for link in links if link.standing in (Standing.HELD, Standing.REVERTED))
-    return Resting(
-        linked=reading.linked_at_rest,
-        skipped=tuple(link for link in links if link.standing in (Standing.SKIPPED, Standing.DECLINED)),
-        held=held,
-        evidence=store.read_candidates(link.external_id for link in held),
-    )
+        remote.contacts[contact_id] = listing.contacts[contact_id]

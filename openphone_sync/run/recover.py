@@ -1,81 +1,96 @@
-"""Settle what an earlier run left open: requests that were about to be sent when it died."""
+"""What an earlier run left open when it died: requests about to be sent, and the run itself."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from openphone_sync.errors import ContactError, ContactGoneError, UnreachableError
-from openphone_sync.model import ActionKind, JournalEntry, Link, RemoteContact, Result
+from openphone_sync.model import ActionKind, JournalEntry, Link, RemoteContact, Result, RunRecord
 from openphone_sync.rules.mapping import FieldMap
 from openphone_sync.rules.merging import MergeRules, find_differences
-from openphone_sync.run.apply import LOOK_UP_DELAYS_S
-from openphone_sync.run.context import Parts
+from openphone_sync.run.context import Context
 from openphone_sync.run.plan import make_merge_rules
+from openphone_sync.run.report import INTERRUPTED, RunReport, count_names, make_empty_report
+from openphone_sync.run.write import LOOK_UP_DELAYS_S
 
-SETTLED = "settled by a later run"
+RECOVERED = "recovered by a later run"
 """Message of a journal row that its own run left open."""
 
 LAG_S = 15.0
 """A creation older than this is listed for sure if it happened (new contacts show after 2 to 3 s, seen live)."""
 
 
-def settle_unfinished(parts: Parts) -> None:
-    """Find out for every open journal row whether its request was carried out, and have its client looked at again."""
-    entries = parts.store.read_unsettled()
-    rules = make_merge_rules(parts.settings, FieldMap())
+def recover_writes(context: Context) -> None:
+    """Find out for every open journal row whether its request was carried out, and have its client judged again."""
+    entries = context.store.read_unsettled()
+    rules = make_merge_rules(context.settings, FieldMap())
     try:
-        created = _find_created([entry for entry in entries if entry.kind is ActionKind.CREATE], parts)
-        owners = parts.store.read_owners() if created else {}
+        created = _find_created([entry for entry in entries if entry.kind is ActionKind.CREATE], context)
+        owners = context.store.read_owners() if created else {}
         for entry in entries:
-            free = {key: one for key, one in created.items() if one.contact_id not in owners}
-            _settle(entry, free, parts, rules)
+            free = {key: contact for key, contact in created.items() if contact.contact_id not in owners}
+            _recover(entry, free, context, rules)
     except ContactError as error:
         raise UnreachableError(
-            f"an unfinished write of an earlier run cannot be settled: {error.message}; run again later"
+            f"an unfinished write of an earlier run cannot be recovered: {error.message}; run again later"
         ) from error
-    parts.store.mark_due(sorted({entry.client_id for entry in entries}))
+    context.store.mark_due(sorted({entry.client_id for entry in entries}))
 
 
-def _settle(entry: JournalEntry, created: Mapping[str, RemoteContact], parts: Parts, rules: MergeRules) -> None:
+def report_broken_runs(context: Context) -> list[RunReport]:
+    """Reports of runs whose process died, made from their journal; asked before a new run is opened."""
+    return [_report_broken(record, context) for record in context.store.read_broken_runs()]
+
+
+def _report_broken(record: RunRecord, context: Context) -> RunReport:
+    entries = context.store.read_journal(record.run_id)
+    done: Counter[str] = Counter(count_names(entry.kind) for entry in entries if entry.result is Result.DONE)
+    latest = max((entry.settled_at or entry.intended_at for entry in entries), default=record.started_at)
+    document = make_empty_report(record.run_id, record.command, record.started_at, latest)
+    document["contacts"] |= {name: done[name] for name in document["contacts"] if name in done}
+    document["contacts"]["left"] = max(0, record.total - record.processed)
+    document["status"], document["exitCode"] = INTERRUPTED, 1
+    document["message"] = "the process ended before the run did; its open writes were recovered by the next run"
+    return RunReport(document, exit_code=1)
+
+
+def _recover(entry: JournalEntry, created: Mapping[str, RemoteContact], context: Context, rules: MergeRules) -> None:
     if entry.kind is ActionKind.CREATE:
-        found = created.get(_external_id(entry))
-        after = _as_sent(entry, found, rules)
-        link = _created_link(entry, found, after) if found else None
-        _note(entry, parts, Result.DONE if found else Result.FAILED, after, link)
+        contact = created.get(_external_id(entry))
+        after = _as_sent(entry, contact, rules)
+        _note(entry, context, Result.DONE if contact else Result.FAILED, after, _created_link(entry, contact, after))
     elif entry.kind is ActionKind.DELETE:
-        gone = _is_gone(entry.contact_id or "", parts)
-        link = replace(entry.link, contact_id=None, base=None) if gone else None
-        _note(entry, parts, Result.DONE if gone else Result.UNFINISHED, None, link)
+        gone = _is_gone(entry.contact_id or "", context)
+        _note(entry, context, Result.DONE if gone else Result.UNFINISHED, None, entry.link if gone else None)
     else:
-        _settle_update(entry, parts, rules)
+        # Done where the contact is as it was sent. Else nobody knows, and the next merge writes what is left.
+        after = _as_sent(entry, _read(entry.contact_id or "", context), rules)
+        link = entry.link if entry.link.base else replace(entry.link, contact_id=None)
+        _note(entry, context, Result.DONE if after else Result.UNFINISHED, after, link if after else None)
 
 
-def _settle_update(entry: JournalEntry, parts: Parts, rules: MergeRules) -> None:
-    """Done where the contact is as it was sent. Else nobody knows, and the next merge writes what is left."""
-    after = _as_sent(entry, _read(entry.contact_id or "", parts), rules)
-    # An adoption that was being taken back has no base any more: it ends without the contact.
-    link = entry.link if entry.link.base else replace(entry.link, contact_id=None)
-    _note(entry, parts, Result.DONE if after else Result.UNFINISHED, after, link if after else None)
+def _note(
+    entry: JournalEntry, context: Context, result: Result, after: RemoteContact | None, link: Link | None
+) -> None:
+    context.store.settle_entry(entry.entry_id, result, RECOVERED, after, link, context.clock.now())
 
 
-def _note(entry: JournalEntry, parts: Parts, result: Result, after: RemoteContact | None, link: Link | None) -> None:
-    parts.store.settle_entry(entry.entry_id, result, SETTLED, after, link, parts.clock.now())
-
-
-def _find_created(entries: Sequence[JournalEntry], parts: Parts) -> dict[str, RemoteContact]:
+def _find_created(entries: Sequence[JournalEntry], context: Context) -> dict[str, RemoteContact]:
     """What creations made, by external id; looked for together, as long as one could be too young to be listed."""
     missing = {_external_id(entry) for entry in entries} - {""}
-    young = any(parts.clock.now() - entry.intended_at < LAG_S for entry in entries)
+    young = any(context.clock.now() - entry.intended_at < LAG_S for entry in entries)
     found: dict[str, RemoteContact] = {}
-    for delay in LOOK_UP_DELAYS_S if young else LOOK_UP_DELAYS_S[:1]:
+    for delay_s in LOOK_UP_DELAYS_S if young else LOOK_UP_DELAYS_S[:1]:
         if not missing:
             break
-        parts.clock.sleep(delay)
-        for contact in parts.workspace.find_contacts(sorted(missing)):
-            current = _read(contact.contact_id, parts, contact) if contact.source == parts.settings.source else None
-            if current is not None:
-                found[contact.external_id or ""] = current
+        context.clock.sleep(delay_s)
+        for listed in context.workspace.find_contacts(sorted(missing)):
+            ours = listed.source == context.settings.source
+            contact = _read(listed.contact_id, context, listed) if ours else None
+            if contact is not None:
+                found[listed.external_id or ""] = contact
         missing -= found.keys()
     return found
 
@@ -84,31 +99,33 @@ def _external_id(entry: JournalEntry) -> str:
     return (entry.draft.external_id if entry.draft else None) or ""
 
 
-def _as_sent(entry: JournalEntry, found: RemoteContact | None, rules: MergeRules) -> RemoteContact | None:
+def _as_sent(entry: JournalEntry, contact: RemoteContact | None, rules: MergeRules) -> RemoteContact | None:
     """The contact that was found, where it is what was sent. Its external id may have been left out."""
-    if found is None or entry.draft is None:
+    if contact is None or entry.draft is None:
         return None
-    return None if find_differences(replace(entry.draft, external_id=None), found, rules) else found
+    return None if find_differences(replace(entry.draft, external_id=None), contact, rules) else contact
 
 
-def _created_link(entry: JournalEntry, found: RemoteContact, after: RemoteContact | None) -> Link:
+def _created_link(entry: JournalEntry, contact: RemoteContact | None, after: RemoteContact | None) -> Link | None:
     """Linked; with the base only where the contact is what was sent, else the next merge starts without one."""
-    return replace(entry.link, contact_id=found.contact_id, base=entry.link.base if after else None)
+    if contact is None:
+        return None
+    return replace(entry.link, contact_id=contact.contact_id, base=entry.link.base if after else None)
 
 
-def _read(contact_id: str, parts: Parts, unread: RemoteContact | None = None) -> RemoteContact | None:
+def _read(contact_id: str, context: Context, unread: RemoteContact | None = None) -> RemoteContact | None:
     """The contact as it is, None where it is gone, ``unread`` where neither can be told."""
     try:
-        return parts.workspace.read_contact(contact_id)
+        return context.workspace.read_contact(contact_id)
     except ContactGoneError:
         return None
     except ContactError:
         return unread
 
 
-def _is_gone(contact_id: str, parts: Parts) -> bool:
+def _is_gone(contact_id: str, context: Context) -> bool:
     try:
-        parts.workspace.read_contact(contact_id)
+        context.workspace.read_contact(contact_id)
     except ContactGoneError:
         return True
     except ContactError:

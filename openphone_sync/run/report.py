@@ -7,21 +7,44 @@ durations in seconds; keys are added, never renamed (``schemaVersion``).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from openphone_sync.documents import SCHEMA_VERSION, format_time, to_json
-from openphone_sync.model import Action, ActionKind, Outcome, Result
+from openphone_sync.model import (
+    Action,
+    ActionKind,
+    Candidate,
+    Conflict,
+    Create,
+    Delete,
+    Done,
+    Failed,
+    FieldChange,
+    Gone,
+    Keep,
+    Left,
+    Link,
+    Merged,
+    Outcome,
+    Reason,
+    Restore,
+    Stale,
+    Update,
+    Why,
+)
 from openphone_sync.ops.files import save_text
+from openphone_sync.rules.merging import MergeRules, make_changes
 from openphone_sync.rules.planning import Plan
+from openphone_sync.views.words import describe_reason, describe_why
 
 RUNS_FOLDER = "runs"
 
 SUCCEEDED, PARTIAL, FAILED, STOPPED, INTERRUPTED = "succeeded", "partial", "failed", "stopped", "interrupted"
 
-_KIND_NAMES = {
+_NAMES: Mapping[ActionKind, str] = {
     ActionKind.CREATE: "created",
     ActionKind.UPDATE: "updated",
     ActionKind.ADOPT: "adopted",
@@ -30,7 +53,7 @@ _KIND_NAMES = {
     ActionKind.HOLD: "held",
     ActionKind.DELETE: "deleted",
 }
-_WANTED = ("created", "updated", "adopted", "unchanged", "skipped", "held", "failed")
+COUNTS = ("created", "updated", "adopted", "unchanged", "skipped", "held", "deleted", "failed", "left")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,56 +75,104 @@ class RunReport:
 
 
 @dataclass(frozen=True, slots=True)
-class RunFrame:
-    """What frames a run: which command, how, and when it began."""
+class RunHeader:
+    """Which command, how, and when it began; ``undoes`` is the run that a rollback takes back."""
 
     run_id: str
     command: str
     mode: str
     dry_run: bool
     started_at: float
+    undoes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was planned and what came of it, over all rounds of a run. A dry run has no outcomes: its plan counts."""
+
+    plan: Plan
+    outcomes: Sequence[Outcome] = ()
+
+    def add(self, plan: Plan, outcomes: Sequence[Outcome]) -> Result:
+        """Together with a later round, which judged some contacts again."""
+        again = {action.link.external_id for action in plan.actions}
+        actions = [
+            action for action in self.plan.actions if action.link.external_id not in again or isinstance(action, Delete)
+        ]
+        kept = [
+            one for one in self.outcomes if one.action.link.external_id not in again or isinstance(one.action, Delete)
+        ]
+        look_alikes = (*self.plan.look_alikes, *plan.look_alikes)
+        ordered = sorted([*actions, *plan.actions], key=lambda action: (action.link.client_id, action.link.slot))
+        orphans = {link.external_id: link for link in (*self.plan.orphans, *plan.orphans)}
+        merged = replace(
+            self.plan,
+            actions=tuple(ordered),
+            deferred=plan.deferred,
+            look_alikes=look_alikes,
+            cards=(*self.plan.cards, *plan.cards),
+            orphans=tuple(orphans.values()),
+        )
+        return Result(merged, [*kept, *outcomes])
 
 
 def make_report(
-    frame: RunFrame,
-    plan: Plan,
-    outcomes: Sequence[Outcome],
+    header: RunHeader,
+    result: Result,
     *,
     status: str,
+    exit_code: int,
     finished_at: float,
     requests: Mapping[str, int],
     warnings: Iterable[str] = (),
     message: str = "",
 ) -> dict[str, Any]:
-    """The run report's document. For a dry run, ``outcomes`` are empty and the plan's actions count as done."""
+    """The run report's document."""
+    plan = result.plan
+    contacts = _count_contacts(result, dry_run=header.dry_run)
+    _check_counts(result, contacts)
     document: dict[str, Any] = {
-        "schemaVersion": SCHEMA_VERSION,
-        "runId": frame.run_id,
-        "command": frame.command,
-        "mode": frame.mode,
-        "dryRun": frame.dry_run,
-        "status": status,
-        "startedAt": format_time(frame.started_at),
-        "finishedAt": format_time(finished_at),
-        "durationSeconds": round(max(0.0, finished_at - frame.started_at), 3),
+        **_make_head(header, status, exit_code, finished_at),
         "clients": {
             "read": plan.clients.read,
             "changed": plan.clients.changed,
             "unchanged": plan.clients.unchanged,
             "removed": plan.clients.removed,
         },
-        "contacts": _count_contacts(plan, outcomes, dry_run=frame.dry_run),
+        "contacts": contacts,
         "requests": _count_requests(requests),
-        "skipped": _skipped(plan, outcomes),
-        "held": _held(plan),
+        "skipped": _list_skipped(result),
+        "held": _list_held(plan),
         "orphans": sorted(link.external_id for link in plan.orphans),
-        "conflicts": _conflicts(plan, outcomes, dry_run=frame.dry_run),
-        "errors": [_error(outcome) for outcome in outcomes if outcome.result is not Result.DONE],
-        "warnings": list(dict.fromkeys(warnings)),
+        "conflicts": _list_conflicts(result, dry_run=header.dry_run),
+        "errors": _list_errors(result),
+        "warnings": list(dict.fromkeys([*warnings, *_list_kept_numbers(plan)])),
     }
     if message:
         document["message"] = message
     return document
+
+
+def make_empty_report(run_id: str, command: str, started_at: float, finished_at: float) -> dict[str, Any]:
+    """The report of a run of which nothing is known."""
+    header = RunHeader(run_id, command, "incremental", False, started_at)
+    return make_report(header, Result(Plan()), status=FAILED, exit_code=1, finished_at=finished_at, requests={})
+
+
+def _make_head(header: RunHeader, status: str, exit_code: int, finished_at: float) -> dict[str, Any]:
+    return {
+        "schemaVersion": SCHEMA_VERSION,
+        "runId": header.run_id,
+        "command": header.command,
+        "mode": header.mode,
+        "dryRun": header.dry_run,
+        "status": status,
+        "exitCode": exit_code,
+        "startedAt": format_time(header.started_at),
+        "finishedAt": format_time(finished_at),
+        "durationSeconds": round(max(0.0, finished_at - header.started_at), 3),
+        **({"undoes": header.undoes} if header.undoes else {}),
+    }
 
 
 def hide_secrets(document: dict[str, Any], hide: Callable[[str], str]) -> None:
@@ -122,37 +193,61 @@ def save_report(state_dir: Path, document: Mapping[str, Any]) -> Path:
     return path
 
 
-def make_dry_run(document: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
+def make_dry_run(document: Mapping[str, Any], plan: Plan, rules: MergeRules) -> dict[str, Any]:
     """The dry run's document: the report, and every action with its field changes. Holds people's data."""
-    return {**document, "actions": [make_action(action) for action in plan.actions]}
+    return {**document, "actions": [make_action(action, rules) for action in plan.actions]}
 
 
-def _count_contacts(plan: Plan, outcomes: Sequence[Outcome], *, dry_run: bool) -> dict[str, int]:
-    counts: Counter[str] = Counter(dict.fromkeys((*_WANTED, "deleted"), 0))
-    counts["unchanged"] += plan.resting.linked
-    counts["skipped"] += len(plan.resting.skipped)
-    counts["held"] += len(plan.resting.held)
+# --- counts --------------------------------------------------------------------------------------------------------
+
+
+def count_names(kind: ActionKind) -> str:
+    """Under which name contacts of this kind are counted."""
+    return _NAMES[kind]
+
+
+def _count_contacts(result: Result, *, dry_run: bool) -> dict[str, int]:
+    plan = result.plan
+    counts: Counter[str] = Counter()
+    for unread in (plan.unchanged, plan.deferred):
+        counts["unchanged"] += unread.linked
+        counts["skipped"] += len(unread.skipped)
+        counts["held"] += len(unread.held)
+    counts["failed"] += len(plan.failures)
     for action in plan.actions:
-        if dry_run or not action.writes:
-            counts[_KIND_NAMES[action.kind]] += 1
-    for outcome in outcomes:
-        done = outcome.result is Result.DONE
-        counts[_KIND_NAMES[outcome.kind or outcome.action.kind] if done else "failed"] += 1
-    return {
-        name: counts[name]
-        for name in ("created", "updated", "adopted", "unchanged", "skipped", "held", "deleted", "failed")
-    }
+        if dry_run or isinstance(action, Keep):
+            counts[_NAMES[_planned_kind(action)]] += 1
+    for outcome in result.outcomes:
+        if isinstance(outcome, Done):
+            counts[_NAMES[outcome.kind]] += not _stays(outcome)
+        else:
+            counts["left" if isinstance(outcome, Left) else "failed"] += 1
+    return {name: counts[name] for name in COUNTS}
 
 
-def check_counts(plan: Plan, document: Mapping[str, Any]) -> None:
+def _planned_kind(action: Action) -> ActionKind:
+    """An update whose preview changes nothing will most likely find nothing to do."""
+    if isinstance(action, Update) and action.preview is not None and not action.preview.changes:
+        return ActionKind.UNCHANGED if action.kind is ActionKind.UPDATE else action.kind
+    return action.kind
+
+
+def _check_counts(result: Result, contacts: Mapping[str, int]) -> None:
     """Every wanted contact is counted once; anything else is a bug."""
-    counts: Mapping[str, int] = document["contacts"]
-    wanted = sum(action.kind is not ActionKind.DELETE for action in plan.actions)
-    wanted += plan.resting.linked + len(plan.resting.skipped) + len(plan.resting.held)
-    failed_deletions = sum(action.kind is ActionKind.DELETE for action in plan.actions) - counts["deleted"]
-    counted = sum(counts[name] for name in _WANTED) - failed_deletions
+    plan = result.plan
+    wanted = len(plan.actions) + len(plan.failures)
+    wanted += sum(one.linked + len(one.skipped) + len(one.held) for one in (plan.unchanged, plan.deferred))
+    staying = sum(_stays(outcome) for outcome in result.outcomes)
+    counted = sum(contacts.values()) + staying
     if counted != wanted:
-        raise AssertionError(f"{wanted} contacts wanted, {counted} counted: {dict(counts)}")
+        raise AssertionError(f"{wanted} contacts wanted, {counted} counted: {dict(contacts)}")
+
+
+def _stays(outcome: Outcome) -> bool:
+    """Whether it is an orphan that was not deleted after all: nobody wants it, so it is not counted."""
+    action = outcome.action
+    orphan = isinstance(action, Delete) and action.created is None
+    return orphan and isinstance(outcome, Done) and outcome.kind is not ActionKind.DELETE
 
 
 def _count_requests(requests: Mapping[str, int]) -> dict[str, int]:
@@ -161,57 +256,113 @@ def _count_requests(requests: Mapping[str, int]) -> dict[str, int]:
     return {"total": sum(methods.values()), **methods, **rest}
 
 
-def _skipped(plan: Plan, outcomes: Sequence[Outcome]) -> list[dict[str, str]]:
-    found = [(action.external_id, action.reason) for action in plan.actions if action.kind is ActionKind.SKIP]
-    found += [(link.external_id, link.reason) for link in plan.resting.skipped]
-    found += [(one.action.external_id, one.message) for one in outcomes if one.kind is ActionKind.SKIP]
-    return [{"externalId": external_id, "reason": reason} for external_id, reason in sorted(found)]
+# --- lists ---------------------------------------------------------------------------------------------------------
 
 
-def _held(plan: Plan) -> list[dict[str, Any]]:
-    found = [
-        (action.external_id, action.evidence, action.reason)
+def _list_skipped(result: Result) -> list[dict[str, str]]:
+    plan = result.plan
+    found: list[tuple[str, Why | None]] = [
+        (action.link.external_id, action.why)
         for action in plan.actions
-        if action.kind is ActionKind.HOLD
+        if isinstance(action, Keep) and action.kind is ActionKind.SKIP
     ]
+    found += [(link.external_id, link.why) for link in (*plan.unchanged.skipped, *plan.deferred.skipped)]
     found += [
-        (one.external_id, plan.resting.evidence.get(one.external_id, ()), one.reason) for one in plan.resting.held
+        (one.action.link.external_id, one.why)
+        for one in result.outcomes
+        if isinstance(one, Done) and one.kind is ActionKind.SKIP
     ]
+    return [{"externalId": key, **describe_why(why)} for key, why in sorted(found, key=lambda one: one[0])]
+
+
+def _list_held(plan: Plan) -> list[dict[str, Any]]:
+    found: list[tuple[Link, Sequence[Candidate], Why | None]] = [
+        (action.link, action.evidence, action.why)
+        for action in plan.actions
+        if isinstance(action, Keep) and action.kind is ActionKind.HOLD
+    ]
+    for unread in (plan.unchanged, plan.deferred):
+        found += [(link, unread.evidence.get(link.external_id, ()), link.why) for link in unread.held]
     return [
         {
-            "externalId": external_id,
+            "externalId": link.external_id,
             "contactId": evidence[0].subject if evidence and evidence[0].kind != "row" else None,
             "score": round(evidence[0].score, 3) if evidence else None,
-            "reason": reason,
+            **describe_why(why),
         }
-        for external_id, evidence, reason in sorted(found, key=lambda one: one[0])
+        for link, evidence, why in sorted(found, key=lambda one: one[0].external_id)
     ]
 
 
-def _conflicts(plan: Plan, outcomes: Sequence[Outcome], *, dry_run: bool) -> list[dict[str, str]]:
-    found = [(one.action.external_id, conflict) for one in outcomes for conflict in one.conflicts]
-    for action in plan.actions:
-        if action.merged and (dry_run or not action.writes):
-            found += [(action.external_id, conflict) for conflict in action.merged.conflicts]
-    return [{"externalId": external_id, "field": one.field, "kept": one.kept} for external_id, one in found]
+def _list_conflicts(result: Result, *, dry_run: bool) -> list[dict[str, str]]:
+    found: list[tuple[str, Conflict]] = []
+    for outcome in result.outcomes:
+        if isinstance(outcome, Done):
+            found += [(outcome.action.link.external_id, conflict) for conflict in outcome.conflicts]
+        elif isinstance(outcome, Stale):
+            found.append((outcome.action.link.external_id, Conflict("changed since the plan", "remote")))
+    for action in result.plan.actions:
+        if isinstance(action, Keep):
+            found += [(action.link.external_id, conflict) for conflict in action.conflicts]
+        elif dry_run and isinstance(action, Update | Restore) and action.preview is not None:
+            found += [(action.link.external_id, conflict) for conflict in action.preview.conflicts]
+    return [{"externalId": key, "field": one.field, "kept": one.kept} for key, one in found]
 
 
-def _error(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "externalId": outcome.action.external_id,
-        "status": outcome.status,
-        "code": outcome.code,
-        "message": outcome.message,
-    }
+def _list_kept_numbers(plan: Plan) -> list[str]:
+    return [
+        f"{action.link.external_id}: {describe_reason(action.link.why)}; fix it in the client table"
+        for action in plan.actions
+        if action.link.why is not None and action.link.why.reason is Reason.NUMBERS_KEPT
+    ]
 
 
-def make_action(action: Action) -> dict[str, Any]:
+def _list_errors(result: Result) -> list[dict[str, Any]]:
+    failures = [
+        {"externalId": failure.external_id, "status": 0, "code": "bug", "message": failure.message}
+        for failure in result.plan.failures
+    ]
+    return failures + [error for outcome in result.outcomes for error in _describe_error(outcome)]
+
+
+def _describe_error(outcome: Outcome) -> Iterator[dict[str, Any]]:
+    external_id = outcome.action.link.external_id
+    match outcome:
+        case Failed():
+            yield {
+                "externalId": external_id,
+                "status": outcome.status,
+                "code": outcome.code,
+                "message": outcome.message,
+            }
+        case Gone():
+            message = "the contact was deleted meanwhile (404); the next run judges it again"
+            yield {"externalId": external_id, "status": 404, "code": "gone", "message": message}
+        case Stale():
+            message = "a person changed the contact since the plan was made; make a new one with dry-run --out"
+            yield {"externalId": external_id, "status": 0, "code": "stale", "message": message}
+
+
+# --- actions -------------------------------------------------------------------------------------------------------
+
+
+def make_action(action: Action, rules: MergeRules) -> dict[str, Any]:
     """What would be done for one contact, as dry runs and saved plans show it. Holds people's data."""
-    changes = action.merged.changes if action.merged and action.writes else ()
+    why = action.why
     return {
-        "action": action.kind.value,
-        "externalId": action.external_id,
-        "contactId": action.contact_id,
-        "reason": action.reason,
-        "changes": [{"field": one.field, "before": one.before, "after": one.after} for one in changes],
+        "action": _planned_kind(action).value,
+        "externalId": action.link.external_id,
+        "contactId": action.link.contact_id,
+        **describe_why(why),
+        "changes": [
+            {"field": one.field, "before": one.before, "after": one.after} for one in find_changes(action, rules)
+        ],
     }
+
+
+def find_changes(action: Action, rules: MergeRules) -> tuple[FieldChange, ...]:
+    """Field by field, what an action would alter as far as the contact was read; nothing for a deletion."""
+    preview: Merged | None = action.preview if isinstance(action, Update | Restore) else None
+    if isinstance(action, Create):
+        return make_changes(None, action.draft, rules)
+    return preview.changes if preview else ()

@@ -1,241 +1,241 @@
-"""One synchronisation run: settle, decide, check, act, report."""
+"""One synchronisation run: recover, plan, check, apply, report."""
 
 from __future__ import annotations
 
-import json
-import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from openphone_sync.config import Settings
 from openphone_sync.documents import format_time
-from openphone_sync.errors import InterruptedRunError, RunError, SafetyStopError, WorldMovedError
-from openphone_sync.model import ActionKind, Result
-from openphone_sync.ops.logging import OPERATOR
-from openphone_sync.rules.planning import Plan, SafetyLimit, check_safety
-from openphone_sync.run.apply import Applied, ApplyRules, apply_plan
-from openphone_sync.run.context import Parts, SyncOptions
-from openphone_sync.run.finish import tidy_up
-from openphone_sync.run.plan import FACT_LAST_FULL, Decided, decide, make_settings_mark
-from openphone_sync.run.recover import settle_unfinished
+from openphone_sync.errors import InterruptedRunError, RunError, SafetyStopError, StaleError
+from openphone_sync.model import ActionKind, Done, Keep
+from openphone_sync.rules.planning import Plan
+from openphone_sync.rules.safety import SafetyLimit, check_safety, count_touched
+from openphone_sync.run.apply import Applied, apply_plan
+from openphone_sync.run.context import Context, SyncOptions, keep_trying
+from openphone_sync.run.finish import record
+from openphone_sync.run.plan import FACT_LAST_FULL, Planned, make_settings_mark, plan_again, plan_sync
+from openphone_sync.run.recover import recover_writes, report_broken_runs
 from openphone_sync.run.report import (
     FAILED,
     INTERRUPTED,
     PARTIAL,
-    RUNS_FOLDER,
     STOPPED,
     SUCCEEDED,
-    RunFrame,
+    Result,
+    RunHeader,
     RunReport,
-    check_counts,
     hide_secrets,
     make_dry_run,
     make_report,
-    save_report,
 )
-from openphone_sync.run.saved_plan import PlanFrame, check_frame, check_plan, load_plan, save_plan
-from openphone_sync.run.waiting import keep_trying
+from openphone_sync.run.saved_plan import PlanHeader, check_header, follow_plan, load_plan, save_plan
+from openphone_sync.run.write import WriteRules
 
-Deciding = Callable[[float], Decided]
+Planner = Callable[[float], Planned]
 """Makes a plan; takes the monotonic second until which ``--wait`` keeps trying."""
 
+ROUNDS = 3
+"""How often contacts found deleted at their turn are judged again; each round lists the workspace."""
 
-def sync(options: SyncOptions, parts: Parts, frame: RunFrame, plan: Path | None = None) -> RunReport:
+
+def sync(options: SyncOptions, context: Context, header: RunHeader, plan: Path | None = None) -> RunReport:
     """Run once and record it in state, report file and metrics. What ends a run early is in the report.
 
-    A saved ``plan`` is carried out exactly, and refused where the world has moved since it was made.
+    A saved ``plan`` is carried out exactly, and refused where the source has moved since it was made.
     """
-    if plan is not None:
-        return _sync_by_plan(plan, options, parts, frame)
-    return carry_out(partial(decide, options, parts, frame.run_id), options, parts, frame)
-
-
-def _sync_by_plan(path: Path, options: SyncOptions, parts: Parts, frame: RunFrame) -> RunReport:
-    saved = load_plan(path)
+    if plan is None:
+        return carry_out(partial(plan_sync, options, context), options, context, header)
+    saved = load_plan(plan)
     options = replace(
         options,
-        full=saved.frame.mode == "full",
-        client_type=saved.frame.client_type,
-        limit=saved.frame.limit,
+        full=saved.header.mode == "full",
+        client_type=saved.header.client_type,
+        limit=saved.header.limit,
+        client_ids=saved.header.client_ids,
+        reads_ahead=True,
     )
 
-    def decide_again(deadline_s: float) -> Decided:
-        decided = decide(options, parts, frame.run_id, deadline_s)
-        check_frame(saved, _plan_frame(decided, options, parts))
-        check_plan(saved, decided.plan)
-        return decided
+    def plan_as_saved(deadline_s: float) -> Planned:
+        planned = plan_sync(options, context, deadline_s)
+        check_header(saved, _plan_header(planned, options, context))
+        return replace(planned, plan=follow_plan(saved, planned.plan))
 
-    return carry_out(decide_again, options, parts, frame)
+    return carry_out(plan_as_saved, options, context, header)
 
 
-def carry_out(deciding: Deciding, options: SyncOptions, parts: Parts, frame: RunFrame) -> RunReport:
-    """Settle what is open, decide, check, act, report: the way of every run that writes."""
-    parts.store.start_run(frame.run_id, frame.command, frame.started_at)
+def carry_out(planner: Planner, options: SyncOptions, context: Context, header: RunHeader) -> RunReport:
+    """Recover what is open, plan, check, apply, report: the way of every run that writes."""
+    store = context.store
+    broken = report_broken_runs(context)
+    for report in broken:
+        record(report, context, tidy=False)
+    store.start_run(header.run_id, header.command, header.started_at, complete=options.complete, undoes=header.undoes)
     try:
-        deadline_s = _make_deadline(options, parts)
-        keep_trying(lambda: settle_unfinished(parts), parts, deadline_s)
-        decided = deciding(deadline_s)
-        frame = _framed(frame, decided)
-        _check(decided, options, parts)
-        report = _act(decided, options, parts, frame)
+        deadline_s = context.clock.monotonic() + options.wait_s
+        keep_trying(lambda: recover_writes(context), context, deadline_s)
+        planned = planner(deadline_s)
+        header = _with_mode(header, planned)
+        if not options.force:
+            check_safety(planned.plan, make_limit(context))
+        report = _act(planned, options, context, header)
     except RunError as error:
-        report = _end(error, parts, frame)
+        report = _end(error, context, header)
     except BaseException:
-        _record(
-            _end(RunError("a bug ended the run; look into the log in the state folder, and report it"), parts, frame),
-            parts,
-        )
+        message = "a bug ended the run; look into the log in the state folder, and report it"
+        record(_end(RunError(message), context, header), context)
         raise
-    _record(report, parts)
+    record(report, context)
     return report
 
 
-def dry_run(options: SyncOptions, parts: Parts, frame: RunFrame, out: Path | None = None) -> RunReport:
+def dry_run(options: SyncOptions, context: Context, header: RunHeader, out: Path | None = None) -> RunReport:
     """The same plan and nothing written, but ``out``; what would have stopped the run is in the report."""
+    options = replace(options, reads_ahead=True)
 
-    def save(decided: Decided) -> None:
+    def save(planned: Planned) -> None:
         if out is not None:
-            save_plan(out, _plan_frame(decided, options, parts), decided.plan, format_time(parts.clock.now()))
+            plan_header = _plan_header(planned, options, context)
+            save_plan(out, plan_header, planned.plan, planned.rules.merging, format_time(context.clock.now()))
 
-    return show(partial(decide, options, parts, frame.run_id), options, parts, frame, save)
+    return show(partial(plan_sync, options, context), options, context, header, save)
 
 
 def show(
-    deciding: Deciding,
+    planner: Planner,
     options: SyncOptions,
-    parts: Parts,
-    frame: RunFrame,
-    save: Callable[[Decided], None] = lambda _: None,
+    context: Context,
+    header: RunHeader,
+    save: Callable[[Planned], None] = lambda _: None,
 ) -> RunReport:
     """What a run would do, as a report with its actions; nothing is recorded."""
     try:
-        decided = deciding(_make_deadline(options, parts))
-        _check(decided, options, parts)
-        save(decided)
-        document = _report(decided.plan, Applied(), parts, _framed(frame, decided), SUCCEEDED)
-        return RunReport(make_dry_run(document, decided.plan))
+        planned = planner(context.clock.monotonic() + options.wait_s)
+        if not options.force:
+            check_safety(planned.plan, make_limit(context))
+        save(planned)
+        report = _report(Result(planned.plan), Applied(), context, _with_mode(header, planned), SUCCEEDED, 0)
+        return RunReport(make_dry_run(report.document, planned.plan, planned.rules.merging))
     except RunError as error:
-        report = _end(error, parts, frame)
-        return RunReport(make_dry_run(report.document, Plan()), report.exit_code)
+        report = _end(error, context, header)
+        return RunReport({**report.document, "actions": []}, report.exit_code)
 
 
-def _make_deadline(options: SyncOptions, parts: Parts) -> float:
-    return parts.clock.monotonic() + options.wait_s
+def make_limit(context: Context) -> SafetyLimit:
+    """The safety limit of the settings."""
+    limit = context.settings.max_changes
+    return SafetyLimit(str(limit), limit.share or 0.0, limit.number)
 
 
-def _check(decided: Decided, options: SyncOptions, parts: Parts) -> None:
-    if not options.force:
-        limit = parts.settings.max_changes
-        check_safety(decided.plan, SafetyLimit(str(limit), limit.share or 0.0, limit.number))
-
-
-def _plan_frame(decided: Decided, options: SyncOptions, parts: Parts) -> PlanFrame:
-    return PlanFrame(
-        workspace=parts.key_mark,
-        source=decided.world.source(),
-        settings=make_settings_mark(parts.settings),
-        mode="full" if decided.full else "incremental",
+def _plan_header(planned: Planned, options: SyncOptions, context: Context) -> PlanHeader:
+    return PlanHeader(
+        workspace=context.key_mark,
+        source=planned.identity.source(),
+        settings=make_settings_mark(context.settings),
+        mode="full" if planned.full else "incremental",
         client_type=options.client_type,
         limit=options.limit,
+        client_ids=options.client_ids,
     )
 
 
-def _framed(frame: RunFrame, decided: Decided) -> RunFrame:
+def _with_mode(header: RunHeader, planned: Planned) -> RunHeader:
     """A run that became full by itself says so."""
-    return replace(frame, mode="full") if decided.full else frame
+    return replace(header, mode="full") if planned.full else header
 
 
-def _act(decided: Decided, options: SyncOptions, parts: Parts, frame: RunFrame) -> RunReport:
-    plan, store = decided.plan, parts.store
-    if plan.pending:
-        store.keep_copy(parts.clock.now())
-    decided.world.remember()
+def _act(planned: Planned, options: SyncOptions, context: Context, header: RunHeader) -> RunReport:
+    """Write, and judge those again whose contact turned out to be deleted."""
+    plan, store = planned.plan, context.store
+    if plan.writes:
+        store.keep_copy(context.clock.now())
+    planned.identity.remember()
     store.mark_removed(plan.removed)
     store.forget_links(plan.forgotten)
-    rules = ApplyRules(
-        run_id=frame.run_id,
-        source=parts.settings.source,
-        merging=decided.merging,
-        fail_fast=options.fail_fast,
-    )
-    applied = apply_plan(plan, parts.workspace, store, rules, parts.clock, parts.progress, parts.stopping)
+    rules = WriteRules(header.run_id, context.settings.source, planned.rules.merging, options.fail_fast)
+    applied = apply_plan(plan, context, rules)
+    result = Result(plan, applied.outcomes)
+    touched: Counter[str] = Counter()
     try:
-        store.mark_due({one.action.client_id for one in applied.outcomes if one.result is not Result.DONE})
-        _remember_findings(decided, applied, options, parts)
+        for _ in range(ROUNDS):
+            if not applied.gone or applied.stopped_by or applied.interrupted:
+                break
+            touched += count_touched(planned.plan)
+            planned = plan_again(planned, applied.gone, options, context)
+            if not options.force:
+                check_safety(planned.plan, make_limit(context), touched)
+            store.forget_links(planned.plan.forgotten)
+            applied = apply_plan(planned.plan, context, rules)
+            result = result.add(planned.plan, applied.outcomes)
+        _remember_findings(planned, result, applied, options, context)
     except RunError as error:  # what was written is in the report all the same
-        applied = replace(applied, stopped_by=applied.stopped_by or error)
-    status, exit_code = _judge(applied, parts)
-    return RunReport(_report(plan, applied, parts, frame, status), exit_code)
+        applied.stopped_by = applied.stopped_by or error
+    unfinished = {one.action.link.client_id for one in result.outcomes if not isinstance(one, Done)}
+    store.mark_due(unfinished)
+    status, exit_code = _judge(result, applied, context)
+    return _report(result, applied, context, header, status, exit_code)
 
 
-def _remember_findings(decided: Decided, applied: Applied, options: SyncOptions, parts: Parts) -> None:
+def _remember_findings(
+    planned: Planned, result: Result, applied: Applied, options: SyncOptions, context: Context
+) -> None:
     """Candidates of held contacts, rows that look alike, and when every link was last checked."""
-    judged = [one for one in decided.plan.actions if one.verdict]
-    held = {one.external_id: one.evidence if one.kind is ActionKind.HOLD else () for one in judged}
-    parts.store.save_candidates(held)
-    parts.store.save_look_alikes(decided.plan.look_alikes, judged=list(held))
-    whole = decided.listed and options.complete and not applied.interrupted and applied.stopped_by is None
-    if whole and (decided.full or parts.store.read_fact(FACT_LAST_FULL) is None):
-        parts.store.save_fact(FACT_LAST_FULL, str(parts.clock.now()))
+    store, plan = context.store, result.plan
+    judged = {desired.external_id for desired in planned.gathered.wanted}
+    judged |= {action.link.external_id for action in plan.actions if not isinstance(action, Keep)}
+    evidence = {
+        action.link.external_id: action.evidence if action.kind is ActionKind.HOLD else ()
+        for action in plan.actions
+        if isinstance(action, Keep) and action.link.external_id in judged
+    }
+    candidates = {key: evidence.get(key, ()) for key in judged}
+    store.save_candidates(candidates, plan.cards)
+    store.save_look_alikes(plan.look_alikes, judged=sorted(judged))
+    whole = planned.gathered.listed and options.complete and not applied.interrupted and applied.stopped_by is None
+    if whole and (planned.full or store.read_fact(FACT_LAST_FULL) is None):
+        store.save_fact(FACT_LAST_FULL, str(context.clock.now()))
 
 
-def _judge(applied: Applied, parts: Parts) -> tuple[str, int]:
+def _judge(result: Result, applied: Applied, context: Context) -> tuple[str, int]:
     """Status and exit code of a run that wrote."""
     if applied.interrupted:
-        return INTERRUPTED, 128 + parts.signal_number()
+        return INTERRUPTED, 128 + context.signal_number()
+    if isinstance(applied.stopped_by, SafetyStopError):
+        return STOPPED, applied.stopped_by.exit_code
     if applied.stopped_by is not None:
         return FAILED, applied.stopped_by.exit_code
-    if any(outcome.result is not Result.DONE for outcome in applied.outcomes):
+    if result.plan.failures or any(not isinstance(outcome, Done) for outcome in result.outcomes):
         return PARTIAL, 1
     return SUCCEEDED, 0
 
 
-def _end(error: RunError, parts: Parts, frame: RunFrame) -> RunReport:
+def _end(error: RunError, context: Context, header: RunHeader) -> RunReport:
     """The report of a run that ended before its first write."""
-    if parts.stopping():
-        error = InterruptedRunError(parts.signal_number())
+    if context.stopping():
+        error = InterruptedRunError(context.signal_number())
     status = FAILED
     if isinstance(error, InterruptedRunError):
         status = INTERRUPTED
-    elif isinstance(error, SafetyStopError | WorldMovedError):
+    elif isinstance(error, SafetyStopError | StaleError):
         status = STOPPED
-    return RunReport(_report(Plan(), Applied(stopped_by=error), parts, frame, status), error.exit_code)
+    return _report(Result(Plan()), Applied(stopped_by=error), context, header, status, error.exit_code)
 
 
-def _report(plan: Plan, applied: Applied, parts: Parts, frame: RunFrame, status: str) -> dict[str, Any]:
-    document = make_report(
-        frame,
-        plan,
-        applied.outcomes,
+def _report(
+    result: Result, applied: Applied, context: Context, header: RunHeader, status: str, exit_code: int
+) -> RunReport:
+    document: dict[str, Any] = make_report(
+        header,
+        result,
         status=status,
-        finished_at=parts.clock.now(),
-        requests=parts.workspace.request_counts(),
-        warnings=(*parts.warnings, *plan.warnings),
+        exit_code=exit_code,
+        finished_at=context.clock.now(),
+        requests=context.workspace.request_counts(),
+        warnings=(*context.warnings, *result.plan.warnings),
         message=str(applied.stopped_by) if applied.stopped_by else "",
     )
-    check_counts(plan, document)
-    hide_secrets(document, parts.hide_secrets)
-    return document
-
-
-def _record(report: RunReport, parts: Parts) -> None:
-    """Keep the report: in the state, as a file of its own, and in the metrics."""
-    text = json.dumps(report.document, ensure_ascii=False)
-    parts.store.finish_run(report.run_id, report.status, parts.clock.now(), text)
-    _save_file(report, parts.settings)
-    tidy_up(parts.store, parts.settings, parts.clock.now())
-
-
-def _save_file(report: RunReport, settings: Settings) -> None:
-    """The run file; one that cannot be written is a warning: the run has been, and the state has its report."""
-    try:
-        save_report(settings.state_dir, report.document)
-    except OSError as error:
-        logging.getLogger(OPERATOR).warning(
-            "the run file cannot be written to %s (%s); check rights and space",
-            settings.state_dir / RUNS_FOLDER,
-            error.strerror,
-        )
+    hide_secrets(document, context.hide_secrets)
+    return RunReport(document, exit_code)

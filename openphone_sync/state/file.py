@@ -91,7 +91,7 @@ def connect_for_writing(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         _check_whole(connection, path)
         version = _version(connection)
-        if 0 < version < CURRENT_VERSION:
+        if 0 < version < CURRENT_VERSION and connection.execute("SELECT 1 FROM clients LIMIT 1").fetchone():
             back_up_before_migration(connection, path.parent, version)
         _migrate(connection)
     return connection
@@ -108,7 +108,12 @@ def connect_for_looking(path: Path) -> sqlite3.Connection:
             _migrate(connection)
         else:
             _check_file(connection, path)
-            _check_current(connection, path)
+            if _version(connection) < CURRENT_VERSION:  # reading must not migrate the file, so a copy is migrated
+                copy = _connect(":memory:")
+                connection.backup(copy)
+                connection.close()
+                connection = copy
+                _migrate(connection)
         connection.execute("PRAGMA query_only = ON")
     return connection
 
@@ -141,22 +146,21 @@ def _check_whole(connection: sqlite3.Connection, path: Path) -> None:
         raise _damaged(path)
 
 
-def _check_current(connection: sqlite3.Connection, path: Path) -> None:
-    """A look must not migrate; a file of an older version waits for the next sync."""
-    if _version(connection) != CURRENT_VERSION:
-        raise ConfigurationError(f"{path} is of an older version; run openphone-sync sync, which brings it up to date")
-
-
 def _version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
     for number in range(_version(connection), CURRENT_VERSION):
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {MIGRATIONS[number]}; PRAGMA application_id = {APPLICATION_ID}; "
-            f"PRAGMA user_version = {number + 1}; COMMIT;"
-        )
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            MIGRATIONS[number](connection)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {number + 1}")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
 
 
 def _damaged(path: Path) -> ConfigurationError:

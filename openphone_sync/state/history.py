@@ -77,7 +77,7 @@ class History(StateFile):
         """The latest run if it is not closed: it is going on, or its process has died."""
         row = self._row(
             "SELECT run_id, command, started_at, processed, total FROM runs "
-            "WHERE finished_at IS NULL AND started_at = (SELECT max(started_at) FROM runs)"
+            "WHERE finished_at IS NULL AND number = (SELECT max(number) FROM runs)"
         )
         return LiveRun(*row) if row else None
 
@@ -89,15 +89,18 @@ class History(StateFile):
         """Reports of finished runs without their lists, the latest first."""
         rows = self._rows(
             "SELECT json_remove(report, '$.skipped', '$.held', '$.orphans', '$.conflicts', '$.errors', '$.warnings') "
-            "FROM runs WHERE report IS NOT NULL ORDER BY started_at DESC, run_id DESC LIMIT ?",
+            "FROM runs WHERE report IS NOT NULL ORDER BY number DESC LIMIT ?",
             (-1 if limit is None else limit,),
         )
         return [json.loads(row[0]) for row in rows]
 
     def read_last_good(self) -> float | None:
-        """When the last sync that succeeded ended, in seconds since the epoch."""
-        row = self._row("SELECT max(finished_at) FROM runs WHERE command = 'sync' AND status = 'succeeded'")
-        return None if row[0] is None else float(row[0])
+        """When the last sync of all clients that succeeded ended, in seconds since the epoch; order counts, not the clock."""
+        row = self._row(
+            "SELECT finished_at FROM runs WHERE command = 'sync' AND status = 'succeeded' AND complete "
+            "ORDER BY number DESC LIMIT 1"
+        )
+        return None if row is None else float(row[0])
 
     def count_held(self) -> int:
         """How many contacts wait for a review."""

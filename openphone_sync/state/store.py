@@ -14,23 +14,26 @@ from typing import Any, TypeVar
 import msgspec
 
 from openphone_sync.model import (
-    Action,
     ActionKind,
+    Answer,
+    Base,
     Candidate,
     Choice,
     Conflict,
     ContactDraft,
-    ContactValues,
     Decision,
+    Intent,
     JournalEntry,
     KnownClient,
     Link,
     LookAlike,
-    Outcome,
+    Person,
+    Reason,
     RemoteContact,
     Result,
     RunRecord,
     Standing,
+    Why,
 )
 from openphone_sync.state.file import STATE_FILE, connect_for_looking, connect_for_writing
 from openphone_sync.state.history import History
@@ -38,7 +41,7 @@ from openphone_sync.state.history import History
 _T = TypeVar("_T")
 
 _LINK_COLUMNS = (
-    "external_id, client_id, slot, standing, contact_id, base, person, reason, times_gone, failures, first_run"
+    "external_id, client_id, slot, standing, contact_id, base, person, phones, reason, detail, times_gone, failures"
 )
 
 
@@ -66,17 +69,20 @@ class Store(History):
     def read_clients(self) -> Iterator[KnownClient]:
         """Every client ever read, ordered by id (as UTF-8 bytes), with counts of its contacts."""
         cursor = self._connection.execute(
-            """
-            SELECT c.client_id, c.fingerprint, c.removed, c.due,
-                   total(l.standing = 'linked'),
-                   total(l.standing IN ('skipped', 'declined')),
-                   total(l.standing IN ('held', 'reverted'))
-            FROM clients c LEFT JOIN links l USING (client_id)
-            GROUP BY c.client_id ORDER BY c.client_id
-            """
+            "SELECT client_id, fingerprint, removed, due, linked, skipped, held FROM clients "
+            "WHERE fingerprint IS NOT NULL OR due OR linked + skipped + held ORDER BY client_id"
         )
         for client_id, fingerprint, removed, due, linked, skipped, held in cursor:
-            yield KnownClient(client_id, fingerprint, bool(removed), bool(due), int(linked), int(skipped), int(held))
+            yield KnownClient(client_id, fingerprint, bool(removed), bool(due), linked, skipped, held)
+
+    def knows_clients(self) -> bool:
+        """Whether any client was ever read."""
+        return self._row("SELECT 1 FROM clients LIMIT 1") is not None
+
+    def find_clients(self, client_ids: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
+        """Which of these clients the source still had when it was last read, and which it had no longer."""
+        rows = self._select_in("SELECT client_id, removed FROM clients WHERE client_id IN", client_ids)
+        return frozenset(row[0] for row in rows if not row[1]), frozenset(row[0] for row in rows if row[1])
 
     def save_clients(self, clients: Iterable[tuple[str, bytes, bool]]) -> None:
         """Remember clients as present: id, fingerprint of the row, and whether work is left to do."""
@@ -106,10 +112,15 @@ class Store(History):
         rows = self._select_in(f"SELECT {_LINK_COLUMNS} FROM links WHERE client_id IN", client_ids)
         return {row[0]: _link(row) for row in rows}
 
+    def read_links_by_id(self, external_ids: Iterable[str]) -> list[Link]:
+        """Links with these external ids."""
+        rows = self._select_in(f"SELECT {_LINK_COLUMNS} FROM links WHERE external_id IN", external_ids)
+        return [_link(row) for row in rows]
+
     def find_clients_by_phone(self, e164: str) -> list[str]:
         """Clients one of whose contacts was last written with this number."""
-        query = "SELECT DISTINCT client_id FROM links WHERE instr(base, ?) ORDER BY client_id"
-        return [row[0] for row in self._rows(query, (f'"{e164}"'.encode(),))]
+        query = "SELECT DISTINCT client_id FROM links WHERE instr(base, ?) OR instr(phones, ?) ORDER BY client_id"
+        return [row[0] for row in self._rows(query, (f'"{e164}"'.encode(), e164))]
 
     def read_links_standing(self, *standings: Standing) -> list[Link]:
         """All links with one of these standings, ordered by external id."""
@@ -138,14 +149,28 @@ class Store(History):
 
     # --- reviews -------------------------------------------------------------------------------------------------
 
-    def save_candidates(self, candidates: Mapping[str, Sequence[Candidate]]) -> None:
-        """Replace the candidates of these external ids; an empty sequence closes the review."""
+    def save_candidates(
+        self, candidates: Mapping[str, Sequence[Candidate]], cards: Iterable[RemoteContact] = ()
+    ) -> None:
+        """Replace the candidates of these external ids; an empty sequence closes the review.
+
+        ``cards`` are the candidates' contacts, kept as long as a review shows them.
+        """
         with self._transaction() as db:
-            db.executemany("DELETE FROM candidates WHERE external_id = ?", [(one,) for one in candidates])
+            db.executemany("DELETE FROM candidates WHERE external_id = ?", [(key,) for key in candidates])
             db.executemany(
                 "INSERT OR REPLACE INTO candidates VALUES (?, ?, ?, ?, ?)",
                 [(key, c.subject, c.kind, c.score, c.words) for key, found in candidates.items() for c in found],
             )
+            db.executemany(
+                "INSERT OR REPLACE INTO cards VALUES (?, ?)", [(card.contact_id, _dump(card)) for card in cards]
+            )
+            db.execute("DELETE FROM cards WHERE contact_id NOT IN (SELECT subject FROM candidates)")
+
+    def read_cards(self, contact_ids: Iterable[str]) -> dict[str, RemoteContact]:
+        """Contacts of candidates as a run last saw them, by contact id."""
+        rows = self._select_in("SELECT contact_id, card FROM cards WHERE contact_id IN", contact_ids)
+        return {contact_id: msgspec.json.decode(card, type=RemoteContact) for contact_id, card in rows}
 
     def read_candidates(self, external_ids: Iterable[str]) -> dict[str, tuple[Candidate, ...]]:
         """Candidates of held contacts, the best first."""
@@ -158,18 +183,41 @@ class Store(History):
             found.setdefault(external_id, []).append(Candidate(*rest))
         return {key: tuple(value) for key, value in found.items()}
 
-    def save_decisions(self, decisions: Iterable[Decision], now: float) -> None:
+    def save_decisions(self, decisions: Iterable[Decision]) -> None:
         """Remember decisions and have their clients judged again at the next run."""
         with self._transaction() as db:
-            for one in decisions:
+            for decision in decisions:
+                other = decision.candidate_person or Person("")
                 db.execute(
-                    "INSERT OR REPLACE INTO decisions VALUES (?, ?, ?, ?)",
-                    (one.external_id, one.candidate, one.choice, now),
+                    "INSERT OR REPLACE INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        decision.client_id,
+                        decision.person.name,
+                        " ".join(decision.person.phones),
+                        decision.candidate,
+                        decision.choice,
+                        decision.external_id,
+                        other.name,
+                        " ".join(other.phones),
+                        decision.decided_at,
+                    ),
                 )
+                db.execute("UPDATE clients SET due = 1 WHERE client_id = ?", (decision.client_id,))
+
+    def forget_decisions(self, decisions: Iterable[Decision]) -> None:
+        """Take decisions back and have their clients judged again at the next run."""
+        with self._transaction() as db:
+            for decision in decisions:
                 db.execute(
-                    "UPDATE clients SET due = 1 WHERE client_id = (SELECT client_id FROM links WHERE external_id = ?)",
-                    (one.external_id,),
+                    "DELETE FROM decisions WHERE client_id = ? AND name = ? AND phones = ? AND candidate = ?",
+                    (
+                        decision.client_id,
+                        decision.person.name,
+                        " ".join(decision.person.phones),
+                        decision.candidate,
+                    ),
                 )
+                db.execute("UPDATE clients SET due = 1 WHERE client_id = ?", (decision.client_id,))
 
     def release(self, client_id: str, external_id: str) -> None:
         """Have a held or rolled back contact judged again at the next run; one that the source dropped is an orphan."""
@@ -181,10 +229,16 @@ class Store(History):
                 (client_id, external_id),
             )
 
-    def read_decisions(self) -> dict[tuple[str, str], Choice]:
-        """Every decision by (external id, candidate)."""
-        rows = self._rows("SELECT external_id, candidate, choice FROM decisions")
-        return {(row[0], row[1]): Choice(row[2]) for row in rows}
+    def read_decisions(self, client_ids: Iterable[str] | None = None) -> list[Decision]:
+        """Decisions about these clients, or about all, the oldest first."""
+        query = (
+            "SELECT client_id, name, phones, candidate, choice, external_id, candidate_name, candidate_phones, decided_at "
+            "FROM decisions"
+        )
+        rows = self._rows(query) if client_ids is None else self._select_in(f"{query} WHERE client_id IN", client_ids)
+        return sorted(
+            (_decision(row) for row in rows), key=lambda one: (one.decided_at, one.external_id, one.candidate)
+        )
 
     def save_look_alikes(self, found: Sequence[LookAlike], *, judged: Iterable[str]) -> None:
         """Replace what is known of rows that look alike for the external ids that were judged."""
@@ -200,56 +254,58 @@ class Store(History):
         rows = self._rows("SELECT external_id, other, score, words FROM look_alikes ORDER BY external_id, other")
         return [LookAlike(*row) for row in rows]
 
-    def read_read_only(self) -> frozenset[str]:
-        """Contacts that a write once found owned by a native integration."""
-        return frozenset(row[0] for row in self._rows("SELECT contact_id FROM read_only"))
+    def read_refused(self) -> frozenset[str]:
+        """Contacts whose last write was answered 403."""
+        return frozenset(row[0] for row in self._rows("SELECT contact_id FROM refused"))
 
-    def save_read_only(self, contact_id: str) -> None:
-        """Remember that a contact is owned by a native integration."""
+    def save_refused(self, contact_id: str, *, refused: bool) -> None:
+        """Remember that a write was answered 403, or that one went through."""
+        statement = (
+            "INSERT OR IGNORE INTO refused VALUES (?)" if refused else "DELETE FROM refused WHERE contact_id = ?"
+        )
         with self._transaction() as db:
-            db.execute("INSERT OR IGNORE INTO read_only VALUES (?)", (contact_id,))
+            db.execute(statement, (contact_id,))
 
     # --- the journal ---------------------------------------------------------------------------------------------
 
-    def save_intent(self, run_id: str, action: Action, now: float) -> int:
+    def save_intent(self, run_id: str, intent: Intent, now: float) -> int:
         """Commit what is about to be sent; returns the entry's id."""
-        draft = action.merged.draft if action.merged else None
+        link = intent.link
         with self._transaction() as db:
             cursor = db.execute(
-                "INSERT INTO journal (run_id, external_id, client_id, kind, contact_id, before, draft, link, intended_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO journal (run_id, external_id, client_id, kind, contact_id, before, draft, link, earlier, "
+                "intended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     run_id,
-                    action.external_id,
-                    action.client_id,
-                    action.kind,
-                    action.contact_id,
-                    _dump(action.before),
-                    _dump(draft),
-                    _dump(action.link),
+                    link.external_id,
+                    link.client_id,
+                    intent.kind,
+                    intent.contact_id,
+                    _dump(intent.before),
+                    _dump(intent.draft),
+                    _dump(link),
+                    _dump(intent.earlier),
                     now,
                 ),
             )
             return int(cursor.lastrowid or 0)
 
-    def save_outcome(
-        self, entry_id: int, outcome: Outcome, after: RemoteContact | None, link: Link | None, now: float
-    ) -> None:
+    def save_outcome(self, entry_id: int, answer: Answer, link: Link | None, now: float) -> None:
         """Commit what came of an entry, and the link it leaves, together."""
         with self._transaction() as db:
             db.execute(
-                "UPDATE journal SET settled_at = ?, result = ?, contact_id = coalesce(?, contact_id), kind = ?, status = ?, "
-                "code = ?, message = ?, conflicts = ?, after = ? WHERE entry_id = ?",
+                "UPDATE journal SET settled_at = ?, result = ?, contact_id = coalesce(?, contact_id), "
+                "kind = coalesce(?, kind), status = ?, code = ?, message = ?, conflicts = ?, after = ? WHERE entry_id = ?",
                 (
                     now,
-                    outcome.result,
-                    outcome.contact_id,
-                    outcome.kind or outcome.action.kind,
-                    outcome.status,
-                    outcome.code,
-                    outcome.message,
-                    _dump(list(outcome.conflicts)),
-                    _dump(after),
+                    answer.result,
+                    answer.contact_id,
+                    answer.kind,
+                    answer.status,
+                    answer.code,
+                    answer.message,
+                    _dump(list(answer.conflicts)),
+                    _dump(answer.after),
                     entry_id,
                 ),
             )
@@ -277,6 +333,15 @@ class Store(History):
         """Every write of a run, oldest first."""
         return self._journal("run_id = ?", (run_id,))
 
+    def count_writes(self, run_id: str) -> dict[str, int]:
+        """How many writes of a run happened, by kind of action."""
+        rows = self._rows(
+            "SELECT kind, count(*) FROM journal WHERE run_id = ? AND (result = 'done' OR result IS NULL) "
+            "AND kind IN ('create', 'update', 'adopt', 'delete') GROUP BY kind",
+            (run_id,),
+        )
+        return dict(rows)
+
     def read_contact_journal(self, external_id: str, limit: int = 20) -> list[JournalEntry]:
         """The latest writes for one wanted contact, oldest first."""
         query = "entry_id IN (SELECT entry_id FROM journal WHERE external_id = ? ORDER BY entry_id DESC LIMIT ?)"
@@ -284,24 +349,24 @@ class Store(History):
 
     def _journal(self, where: str, values: tuple[Any, ...]) -> list[JournalEntry]:
         query = (
-            "SELECT entry_id, run_id, external_id, client_id, kind, contact_id, link, before, draft, intended_at, result,"
-            f" settled_at, status, code, message, conflicts, after FROM journal WHERE {where} ORDER BY entry_id"
+            "SELECT entry_id, run_id, external_id, client_id, kind, contact_id, link, before, draft, intended_at, earlier,"
+            f" result, settled_at, status, code, message, conflicts, after FROM journal WHERE {where} ORDER BY entry_id"
         )
         return [_journal_entry(row) for row in self._rows(query, values)]
 
     # --- runs ----------------------------------------------------------------------------------------------------
 
-    def start_run(self, run_id: str, command: str, now: float) -> None:
-        """Open a run; runs left open by a process that died are closed as interrupted."""
+    def start_run(self, run_id: str, command: str, now: float, *, complete: bool = True, undoes: str = "") -> None:
+        """Open a run. Runs that a process left open are closed beforehand (`read_broken_runs`)."""
         with self._transaction() as db:
             db.execute(
-                "UPDATE runs SET status = 'interrupted', finished_at = ? WHERE status = 'running'",
-                (now,),
+                "INSERT INTO runs (run_id, command, status, started_at, complete, undoes) VALUES (?, ?, 'running', ?, ?, ?)",
+                (run_id, command, now, complete, undoes),
             )
-            db.execute(
-                "INSERT INTO runs (run_id, command, status, started_at) VALUES (?, ?, 'running', ?)",
-                (run_id, command, now),
-            )
+
+    def read_broken_runs(self) -> list[RunRecord]:
+        """Runs whose process died before it closed them, oldest first; asked before a new one is opened."""
+        return list(reversed(self._runs("WHERE status = 'running'")))
 
     def save_progress(self, run_id: str, processed: int, total: int) -> None:
         """Live counts of a run, for ``status`` in another process."""
@@ -317,44 +382,93 @@ class Store(History):
             )
 
     def read_runs(self, limit: int | None = None) -> list[RunRecord]:
-        """Runs, the latest first."""
-        query = "SELECT run_id, command, status, started_at, finished_at, processed, total, report FROM runs"
-        rows = self._rows(f"{query} ORDER BY started_at DESC, run_id DESC LIMIT ?", (-1 if limit is None else limit,))
+        """Runs in the order in which they began, the latest first."""
+        return self._runs("", limit)
+
+    def _runs(self, where: str, limit: int | None = None) -> list[RunRecord]:
+        rows = self._rows(
+            "SELECT run_id, command, status, started_at, finished_at, processed, total, report, undoes "
+            f"FROM runs {where} ORDER BY number DESC LIMIT ?",
+            (-1 if limit is None else limit,),
+        )
         return [RunRecord(*row) for row in rows]
 
 
 def _write_links(db: sqlite3.Connection, links: Sequence[Link]) -> None:
-    held = [(one.contact_id, one.external_id) for one in links if one.contact_id is not None]
+    """Write state rows. A contact moves with its link; whoever held it before keeps all else.
+
+    Two rows for one contact in one call are a fault of the caller: the unique index refuses them.
+    """
+    held = [(link.contact_id, link.external_id) for link in links if link.contact_id is not None]
     db.executemany("UPDATE links SET contact_id = NULL WHERE contact_id = ? AND external_id <> ?", held)
     db.executemany(
-        f"INSERT OR REPLACE INTO links ({_LINK_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (
-                one.external_id,
-                one.client_id,
-                one.slot,
-                one.standing,
-                one.contact_id,
-                _dump(one.base),
-                one.person,
-                one.reason,
-                one.times_gone,
-                one.failures,
-                one.first_run,
-            )
-            for one in links
-        ],
+        f"""
+        INSERT INTO links ({_LINK_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (external_id) DO UPDATE SET client_id = excluded.client_id, slot = excluded.slot,
+            standing = excluded.standing, contact_id = excluded.contact_id, base = excluded.base,
+            person = excluded.person, phones = excluded.phones, reason = excluded.reason, detail = excluded.detail,
+            times_gone = excluded.times_gone, failures = excluded.failures
+        """,
+        [_link_row(link) for link in links],
+    )
+
+
+def _link_row(link: Link) -> tuple[Any, ...]:
+    written = _phones_of(link.base)
+    return (
+        link.external_id,
+        link.client_id,
+        link.slot,
+        link.standing,
+        link.contact_id,
+        _dump(link.base),
+        link.person,
+        "" if link.phones == written else " ".join(link.phones),
+        link.why.reason if link.why else "",
+        link.why.detail if link.why else "",
+        link.times_gone,
+        link.failures,
     )
 
 
 def _link(row: tuple[Any, ...]) -> Link:
-    external_id, client_id, slot, standing, contact_id, base, *rest = row
-    return Link(external_id, client_id, slot, Standing(standing), contact_id, _load(base, ContactValues), *rest)
+    external_id, client_id, slot, standing, contact_id, blob, person, phones, reason, detail, *counts = row
+    base = _load(blob, Base)
+    return Link(
+        external_id,
+        client_id,
+        slot,
+        Standing(standing),
+        contact_id,
+        base,
+        person,
+        tuple(phones.split()) or _phones_of(base),
+        Why(Reason(reason), detail) if reason else None,
+        *counts,
+    )
+
+
+def _phones_of(base: Base | None) -> tuple[str, ...]:
+    return tuple(sorted({item.value for item in base.values.phones})) if base else ()
+
+
+def _decision(row: tuple[Any, ...]) -> Decision:
+    client_id, name, phones, candidate, choice, external_id, other_name, other_phones, decided_at = row
+    other = Person(other_name, tuple(other_phones.split())) if other_name or other_phones else None
+    return Decision(
+        client_id=client_id,
+        person=Person(name, tuple(phones.split())),
+        candidate=candidate,
+        choice=Choice(choice),
+        external_id=external_id,
+        candidate_person=other,
+        decided_at=decided_at,
+    )
 
 
 def _journal_entry(row: tuple[Any, ...]) -> JournalEntry:
-    entry_id, run_id, external_id, client_id, kind, contact_id, link, before, draft, intended_at = row[:10]
-    result, settled_at, status, code, message, conflicts, after = row[10:]
+    entry_id, run_id, external_id, client_id, kind, contact_id, link, before, draft, intended_at, earlier = row[:11]
+    result, settled_at, status, code, message, conflicts, after = row[11:]
     return JournalEntry(
         entry_id=entry_id,
         run_id=run_id,
@@ -366,6 +480,7 @@ def _journal_entry(row: tuple[Any, ...]) -> JournalEntry:
         before=_load(before, RemoteContact),
         draft=_load(draft, ContactDraft),
         intended_at=intended_at,
+        earlier=_load(earlier, Link),
         result=Result(result) if result else None,
         settled_at=settled_at,
         status=status,

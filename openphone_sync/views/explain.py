@@ -10,12 +10,13 @@ from typing import Any
 from openphone_sync.config import Settings
 from openphone_sync.documents import SCHEMA_VERSION, format_time
 from openphone_sync.errors import ConfigurationError, ContactError, UnreachableError
-from openphone_sync.model import ClientRow, DesiredContact, JournalEntry, Link, Wanted
+from openphone_sync.model import ClientRow, DesiredContact, JournalEntry, Link, Wanted, Why
 from openphone_sync.ports import ClientSource, Workspace
 from openphone_sync.rules.mapping import FieldMap, MappingRules, find_phones, make_field_map, map_client
 from openphone_sync.rules.merging import to_json
 from openphone_sync.rules.phones import parse_phones
 from openphone_sync.state import Store
+from openphone_sync.views.words import describe_reason, describe_why
 
 
 def find_client(
@@ -105,16 +106,16 @@ def _explain(external_id: str, wanted: Wanted | None, link: Link | None, store: 
     return {
         "externalId": external_id,
         "wanted": _wanted_json(wanted),
-        "skipped": None if wanted is None or isinstance(wanted, DesiredContact) else wanted.reason,
-        "unfit": wanted.unfit if isinstance(wanted, DesiredContact) else None,
+        "skipped": None if wanted is None or isinstance(wanted, DesiredContact) else describe_reason(wanted.why),
+        "unfit": describe_reason(Why(wanted.unfit)) if isinstance(wanted, DesiredContact) and wanted.unfit else None,
         "standing": link.standing.value if link else None,
-        "reason": link.reason if link else "",
+        **describe_why(link.why if link else None),
         "contactId": link.contact_id if link else None,
         "candidates": [asdict(one) for one in candidates],
         "decisions": [
-            {"candidate": candidate, "choice": choice.value}
-            for (one, candidate), choice in store.read_decisions().items()
-            if one == external_id
+            {"candidate": decision.candidate, "choice": decision.choice.value}
+            for decision in store.read_decisions([link.client_id] if link else [])
+            if decision.external_id == external_id
         ],
         "writes": [_write_json(entry) for entry in store.read_contact_journal(external_id)],
     }

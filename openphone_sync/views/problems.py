@@ -1,4 +1,4 @@
-"""What the office should mend at the source, as far as the state knows it."""
+"""What the office should fix at the source, as far as the state knows it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from openphone_sync.documents import SCHEMA_VERSION, to_csv
-from openphone_sync.model import Link, LookAlike, Standing
+from openphone_sync.model import Link, LookAlike, Reason, Standing
 from openphone_sync.state import Store
+from openphone_sync.views.words import describe_reason
 
 FAILURES_TO_TELL = 5
 """Runs in a row after which a contact that keeps failing is named here."""
@@ -28,7 +29,7 @@ class Problem:
 
 
 def find_problems(store: Store) -> list[Problem]:
-    """Everything to mend, ordered by external id."""
+    """Everything to fix, ordered by external id."""
     links = store.read_links_standing(Standing.SKIPPED, Standing.PENDING, Standing.HELD)
     found = [*_from_links(links), *_from_look_alikes(store.read_look_alikes())]
     return sorted(found, key=lambda one: (one.externalId, one.kind, one.other))
@@ -46,13 +47,13 @@ def make_csv(problems: Iterable[Problem]) -> str:
 
 def _from_links(links: Iterable[Link]) -> Iterator[Problem]:
     for link in links:
+        words = describe_reason(link.why)
         if link.standing is Standing.SKIPPED:
-            yield Problem(link.external_id, link.client_id, "skipped", link.reason)
+            yield Problem(link.external_id, link.client_id, "skipped", words)
         elif link.standing is Standing.PENDING and link.failures >= FAILURES_TO_TELL:
-            yield Problem(link.external_id, link.client_id, "failing", f"{link.failures} runs in a row: {link.reason}")
-        elif link.reason.startswith("same person as "):
-            other = link.reason.removeprefix("same person as ").split(",")[0]
-            yield Problem(link.external_id, link.client_id, "same person", link.reason, other)
+            yield Problem(link.external_id, link.client_id, "failing", f"{link.failures} runs in a row: {words}")
+        elif link.why is not None and link.why.reason is Reason.SAME_PERSON:
+            yield Problem(link.external_id, link.client_id, "same person", words, link.why.detail)
 
 
 def _from_look_alikes(found: Iterable[LookAlike]) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from openphone_sync.errors import ContactError, ContactGoneError, ContactOwnedError, UnreachableError
+from openphone_sync.errors import ContactError, ContactForbiddenError, ContactGoneError, UnreachableError
 from openphone_sync.openphone.api import make_client
 from openphone_sync.openphone.conversations import PARTS, ConversationReader, Kind, find_media, find_number_ids
 from openphone_sync.openphone.pacing import Pacer
@@ -89,7 +89,7 @@ def test_a_message_read_again_has_a_fresh_address(server: FaultySandbox, reader:
     ("fault", "error"),
     [
         ("status:status=404,count=none", ContactGoneError),
-        ("status:status=403,count=none", ContactOwnedError),
+        ("status:status=403,count=none", ContactForbiddenError),
         ("status:status=500,count=none", ContactError),
         ("same-token:path=/v1/messages?*pageToken=*,count=none", ContactError),
     ],

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from openphone_sync.errors import ContactConflictError, ContactError, ContactGoneError, ContactOwnedError
+from openphone_sync.errors import ContactConflictError, ContactError, ContactForbiddenError, ContactGoneError
 from openphone_sync.model import ContactDraft, RemoteField, RemoteItem
 from openphone_sync.openphone.api import OpenPhone, make_client
 from openphone_sync.openphone.pacing import Pacer
@@ -171,9 +171,9 @@ def test_a_deleted_contact_is_gone_and_its_external_id_free(workspace: Workspace
 def test_what_an_integration_owns_is_read_only(world: World) -> None:
     contact_id = world.add(ContactDraft("Ann", source="openphone-clio"))
     assert world.workspace.read_contact(contact_id).first_name == "Ann"
-    with pytest.raises(ContactOwnedError):
+    with pytest.raises(ContactForbiddenError):
         world.workspace.update_contact(contact_id, ContactDraft("Anna"))
-    with pytest.raises(ContactOwnedError):
+    with pytest.raises(ContactForbiddenError):
         world.workspace.delete_contact(contact_id)
 
 

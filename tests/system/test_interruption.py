@@ -74,8 +74,8 @@ def test_a_signal_ends_a_run_in_good_order(office: Office, number: signal.Signal
     report = json.loads(out)
     assert report["status"] == "interrupted"
     assert report["contacts"]["created"] == len(office.contacts())
-    assert report["contacts"]["created"] + report["contacts"]["failed"] == MANY
-    assert {error["code"] for error in report["errors"]} <= {"unfinished", "stopped"}
+    assert report["contacts"]["created"] + report["contacts"]["left"] == MANY
+    assert (report["contacts"]["failed"], report["errors"]) == (0, [])
     assert (office.state_dir / "runs" / f"{report['runId']}.json").exists()
     assert office.state("SELECT count(*) FROM journal WHERE result IS NULL") == [(0,)]
     assert office.state("SELECT count(*) FROM links WHERE contact_id IS NOT NULL") == [(len(office.contacts()),)]
@@ -396,7 +396,8 @@ def test_an_api_that_is_down_is_not_asked_a_thousand_times(office: Office, fault
     assert "times in a row" in ran.err
     assert len(office.requests()) < 150
     counts = ran.json["contacts"]
-    assert counts["created"] + counts["failed"] == 400
+    assert counts["created"] + counts["failed"] + counts["left"] == 400
+    assert counts["failed"] <= 20
     check_complete(office, 400)
 
 
@@ -474,15 +475,15 @@ def test_a_contact_that_cannot_be_read_fails_alone(office: Office, mode: str) ->
     assert office.custom(office.contact("client_2"))["County"] == "Kern"
 
 
-def test_a_contact_that_is_neither_read_nor_listed_ends_the_run(office: Office) -> None:
-    """Whether it is there nobody knows, so nothing can be decided about it."""
-    make_many(office, 1)
+def test_a_contact_that_is_neither_read_nor_listed_fails_alone(office: Office) -> None:
+    make_many(office, 2)
     office.sync()
     office.sql("UPDATE clients SET county = 'Kern'")
     break_with(office, f"status:path=/v1/contacts/{office.contacts()[0]['id']},count=none", "item-missing:count=none")
     ran = office.run("sync")
-    assert ran.code == 3
-    assert "OpenPhone cannot be read: the API answered 500" in ran.err
+    assert ran.code == 1
+    assert "1 updated, 1 failed" in ran.out
+    assert "the API answered 500" in ran.out
 
 
 # --- contacts that are listed and not there -------------------------------------------------------------------------------
@@ -509,7 +510,6 @@ def test_a_persons_contact_that_is_listed_but_gone_is_not_joined_for_ever(office
     phone = {"name": "Cell", "value": "+12135550134"}
     made = office.sandbox.workspace.add({"defaultFields": {"firstName": "James Smith", "phoneNumbers": [phone]}})
     office.sandbox.workspace.bury(made["id"])
-    assert office.run("sync").code == 1
     assert office.sync()["contacts"]["created"] == 1
     assert len(office.sandbox.workspace.find(f"client_{client_id}")) == 1
     office.requests()

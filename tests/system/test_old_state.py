@@ -77,7 +77,7 @@ def test_every_run_shows_its_writes(old_office: Office) -> None:
     assert sorted((write["action"], write["result"]) for write in killed) == [
         ("create", None), ("create", None), ("create", None), ("update", None), ("update", None)
     ]  # fmt: skip
-    ran = old_office.run("rollback", next(iter(shown)), "--dry-run", "--json")
+    ran = old_office.run("rollback", "--yes", next(iter(shown)), "--dry-run", "--json")
     assert (ran.code, ran.json["contacts"]["deleted"]) == (0, 12), ran.err
 
 
@@ -88,7 +88,6 @@ def test_every_run_shows_its_writes(old_office: Office) -> None:
         (REMOVED, "orphaned"),
         (ROLLED_BACK, "reverted"),
         (BAD_PHONE, "skipped"),
-        (REFUSED, "skipped"),
         (LINKED, "linked"),
         (SEPARATED, "linked"),
     ],
@@ -99,6 +98,13 @@ def test_each_client_stands_where_it_stood_before_and_after_the_next_full_run(
     assert find_standing(old_office, client_id) == standing
     old_office.sync("--mode", "full")
     assert find_standing(old_office, client_id) == standing
+
+
+def test_a_contact_that_was_once_refused_is_tried_again_by_a_full_run(old_office: Office) -> None:
+    old_office.sync()
+    assert find_standing(old_office, REFUSED) == "skipped"
+    assert old_office.sync("--mode", "full")["contacts"]["adopted"] == 1
+    assert find_standing(old_office, REFUSED) == "linked"
 
 
 def test_the_next_sync_finishes_the_killed_run_and_writes_to_nobody_else(old_office: Office) -> None:
@@ -124,11 +130,13 @@ def test_the_next_sync_finishes_the_killed_run_and_writes_to_nobody_else(old_off
 
 def test_runs_after_that_write_nothing(old_office: Office) -> None:
     old_office.sync()
-    contacts = old_office.contacts()
     old_office.requests()
     old_office.sync()
     assert old_office.requests(*WRITES) == []
+    old_office.sync("--mode", "full")  # tries what was once refused
+    contacts = old_office.contacts()
     report = old_office.sync("--mode", "full")
     assert {report["contacts"][name] for name in ("created", "updated", "adopted", "deleted", "failed")} == {0}
     assert old_office.contacts() == contacts
-    assert list_waiting(report) == list_waiting(read_reports()[-1])
+    waiting, before = list_waiting(report), list_waiting(read_reports()[-1])
+    assert waiting == before | {"skipped": before["skipped"] - {f"client_{REFUSED}"}}

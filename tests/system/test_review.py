@@ -101,7 +101,7 @@ def test_decisions_by_csv(office: Office) -> None:
 def test_a_table_may_say_the_same_twice_and_release_what_was_rolled_back(office: Office) -> None:
     [client_id] = office.make_clients(JAMES_ALONE)
     office.sync()
-    assert office.run("rollback", "latest").code == 0
+    assert office.run("rollback", "--yes", "latest").code == 0
     file = office.folder / "reviews.csv"
     file.write_text(f"id,candidate,decision\nclient_{client_id},,separate\nclient_{client_id},,separate\n")
     assert office.run("review", "apply", str(file), "--json").json["decided"] == [f"client_{client_id}"]
@@ -170,7 +170,7 @@ def test_problems_name_what_the_office_should_mend(office: Office) -> None:
     office.sync()
     found = office.run("problems", "--json").json["problems"]
     assert {(one["externalId"], one["detail"]) for one in found} == {
-        (f"client_{ids[0]}", "the phone is no usable number"),
+        (f"client_{ids[0]}", "the phone is not a usable number"),
         (f"client_{ids[1]}", "the client has no name"),
     }
     table = list(csv.DictReader(io.StringIO(office.run("problems", "--format", "csv").out)))
@@ -187,7 +187,13 @@ def test_two_rows_for_one_person_are_held_and_named(office: Office) -> None:
     report = office.sync()
     assert report["contacts"]["created"] == 1
     assert report["held"] == [
-        {"externalId": "client_1", "contactId": None, "score": 1.0, "reason": "same person as client_2"}
+        {
+            "externalId": "client_1",
+            "contactId": None,
+            "score": 1.0,
+            "reason": "same person as client_2",
+            "code": "same_person",
+        }
     ]
     assert ("client_1", "same person", "client_2") in {
         (one["externalId"], one["kind"], one["other"]) for one in office.run("problems", "--json").json["problems"]

@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from openphone_sync.rules.matching.passes import OWNED
-from openphone_sync.rules.planning import NOT_OURS
 from openphone_sync.sandbox import SandboxOptions
 from openphone_sync.sandbox.samples import load_samples
 from tests.fault_injection import FaultySandbox, parse_fault
@@ -84,7 +82,10 @@ def test_alternates_that_all_vanish_stop_the_run(office: Office) -> None:
 def test_alternates_of_clients_that_are_gone_count_as_their_rows(office: Office) -> None:
     sync_with_alternates(office, 15)
     office.sql("DELETE FROM clients WHERE id > 2")
-    assert len(office.sync()["orphans"]) == 26
+    ran = office.run("sync")
+    assert ran.code == 4
+    assert "13 of 15 clients are gone from the source, 3 may be, so" in ran.err
+    assert len(office.sync(OPENPHONE_MAX_CHANGES="13")["orphans"]) == 26
 
 
 def test_the_limit_is_a_setting(office: Office) -> None:
@@ -97,7 +98,7 @@ def test_the_limit_is_a_setting(office: Office) -> None:
 
 def test_creations_and_adoptions_do_not_count(office: Office) -> None:
     sync_many(office)
-    (office.state_dir / "state.db").unlink()
+    shutil.rmtree(office.state_dir)
     office.sql("UPDATE clients SET county = 'Kern'")
     assert office.sync()["contacts"]["adopted"] == MANY
 
@@ -139,7 +140,7 @@ def test_orphans_that_stay_cost_no_request_a_night(office: Office) -> None:
     office.sandbox.workspace.remove(office.contact(f"client_{ids[0]}_alt_1")["id"])
     office.sql("DELETE FROM clients WHERE id::text = %s", ids[0])
     assert office.sync(**DELETING)["orphans"] == [f"client_{ids[0]}"]
-    assert office.run("explain", ids[0], "--json").json["contacts"][0]["reason"] == NOT_OURS
+    assert office.run("explain", ids[0], "--json").json["contacts"][0]["code"] == "not_ours"
     office.requests()
     for _ in range(2):
         assert office.sync(**DELETING)["orphans"] == [f"client_{ids[0]}"]
@@ -326,8 +327,7 @@ def test_a_swap_and_a_deletion_take_nobody_elses_contact(office: Office, lost: b
     office.sync()
     office.sandbox.workspace.remove(bob)
     if lost:
-        for path in office.state_dir.glob("state.db*"):
-            path.unlink()
+        shutil.rmtree(office.state_dir)
     office.sync("--mode", "full")
     contacts = office.contacts()
     assert sorted(office.custom(one).get("Contact Person Name", "") for one in contacts) == ["", "Ann Lee", "Bob Smith"]
@@ -381,14 +381,41 @@ def test_a_contact_of_ours_that_refuses_a_write_is_a_failure_and_is_tried_again(
     assert [office.custom(office.contact(f"client_{one}"))["County"] for one in ids] == ["Kern", "Kern"]
 
 
-def test_a_contact_that_refuses_to_be_joined_is_owned_by_an_integration(office: Office) -> None:
+def test_a_contact_of_another_program_that_refuses_to_be_joined_is_owned_by_it(office: Office) -> None:
     office.make_clients(JAMES_ALONE)
+    phone = {"name": "Cell", "value": "+12135550134"}
     office.sandbox.workspace.add(
-        {"defaultFields": {"firstName": "James", "phoneNumbers": [{"name": "Cell", "value": "+12135550134"}]}}
+        {"defaultFields": {"firstName": "James", "phoneNumbers": [phone]}}, source="intake-form"
     )
+    office.sandbox.faults.add(parse_fault("status:status=403,method=PATCH,count=none"))
+    for arguments in ([], [], ["--mode", "full"]):
+        assert [one["code"] for one in office.sync(*arguments)["skipped"]] == ["owned_by_integration"]
+    office.sandbox.faults.clear()
+    assert office.sync()["contacts"]["skipped"] == 1
+    assert office.sync("--mode", "full")["contacts"]["adopted"] == 1
+
+
+@pytest.mark.parametrize("source", [None, "ios", "public-api"])
+def test_a_403_alone_is_a_failed_write_that_heals(office: Office, source: str | None) -> None:
+    office.make_clients(JAMES_ALONE)
+    phone = {"name": "Cell", "value": "+12135550134"}
+    office.sandbox.workspace.add({"defaultFields": {"firstName": "James", "phoneNumbers": [phone]}}, source=source)
     office.sandbox.faults.add(parse_fault("status:status=403,method=PATCH"))
-    for arguments in ([], ["--mode", "full"]):
-        assert [one["reason"] for one in office.sync(*arguments)["skipped"]] == [OWNED]
+    ran = office.run("sync", "--json")
+    assert (ran.code, [error["code"] for error in ran.json["errors"]]) == (1, ["forbidden"])
+    assert office.sync()["contacts"]["adopted"] == 1
+
+
+def test_a_key_that_may_not_write_at_all_ends_the_run(office: Office) -> None:
+    sync_many(office)
+    office.sql("UPDATE clients SET county = 'Kern' WHERE id <= 15")
+    office.sandbox.faults.add(parse_fault("status:status=403,method=PATCH,count=none"))
+    ran = office.run("sync", "--json")
+    assert ran.code == 3
+    assert "answered 403 to all of" in ran.err
+    assert ran.json["contacts"]["left"] > 0
+    office.sandbox.faults.clear()
+    assert office.sync()["contacts"]["updated"] == 15
 
 
 def test_contacts_of_integrations_are_left_alone(office: Office) -> None:
@@ -396,7 +423,9 @@ def test_contacts_of_integrations_are_left_alone(office: Office) -> None:
     body = {"defaultFields": {"firstName": "James Smith", "phoneNumbers": [{"name": "Cell", "value": "+12135550134"}]}}
     made = office.sandbox.workspace.add(body, source="openphone-clio")
     report = office.sync()
-    assert report["skipped"] == [{"externalId": f"client_{client_id}", "reason": OWNED}]
+    assert [(one["externalId"], one["code"]) for one in report["skipped"]] == [
+        (f"client_{client_id}", "owned_by_integration")
+    ]
     assert office.requests("POST", "PATCH", "DELETE") == []
     assert office.sandbox.workspace.contact(made["id"]) == made
 
@@ -420,7 +449,7 @@ def test_a_saved_plan_is_carried_out_exactly(office: Office) -> None:
     assert "client_" in ran.err
 
 
-def test_a_plan_is_refused_where_source_or_workspace_moved(office: Office) -> None:
+def test_a_plan_is_refused_where_the_source_moved_and_spares_what_a_person_changed(office: Office) -> None:
     [client_id] = office.make_clients(JAMES)
     office.sync()
     office.change_client(client_id, county="Kern")
@@ -429,9 +458,12 @@ def test_a_plan_is_refused_where_source_or_workspace_moved(office: Office) -> No
         office.contact(f"client_{client_id}")["id"],
         {"defaultFields": {"emails": [{"name": "Home", "value": "j@example.org"}]}},
     )
-    ran = office.run("sync", "--plan", plan, "--force")
-    assert ran.code == 4
-    assert f"client_{client_id}" in ran.err
+    before = office.contact(f"client_{client_id}")
+    ran = office.run("sync", "--plan", plan, "--json")
+    assert ran.code == 1
+    external_id = f"client_{client_id}"
+    assert ran.json["conflicts"] == [{"externalId": external_id, "field": "changed since the plan", "kept": "remote"}]
+    assert office.contact(external_id) == before
     plan = save(office)
     office.change_client(client_id, county="Orange")
     office.requests()
@@ -439,16 +471,14 @@ def test_a_plan_is_refused_where_source_or_workspace_moved(office: Office) -> No
     assert office.requests("POST", "PATCH", "DELETE") == []
 
 
-def test_a_changed_byte_is_refused(office: Office) -> None:
+def test_a_file_that_is_not_a_plan_is_refused(office: Office) -> None:
     office.make_clients(JAMES)
     plan = save(office)
     text = (office.folder / "plan.json").read_text()
     document: dict[str, Any] = json.loads(text)
     variants = {
-        "value": text.replace("James Smith", "James Smyth", 1),
-        "space": text + " ",
-        "indent": json.dumps(document),
-        "version": text.replace('"schemaVersion": 1', '"schemaVersion": 2'),
+        "digest": json.dumps(document | {"actions": [{"externalId": "x"}]}),
+        "version": text.replace('"schemaVersion": 2', '"schemaVersion": 99'),
         "garbage": text[: len(text) // 2],
         "other": '{"kind": "something"}',
     }
@@ -518,9 +548,9 @@ def test_a_first_run_is_taken_back_whole(office: Office) -> None:
         {"defaultFields": {"firstName": "Passer By", "phoneNumbers": [{"name": "Cell", "value": "+14155550123"}]}}
     )
     run = office.sync()["runId"]
-    assert office.run("rollback", run, "--dry-run").code == 0
+    assert office.run("rollback", "--yes", run, "--dry-run").code == 0
     assert len(office.contacts()) > 12
-    ran = office.run("rollback", run, "--json")
+    ran = office.run("rollback", "--yes", run, "--json")
     assert ran.code == 0, ran.err
     assert ran.json["command"] == "rollback"
     assert office.contacts() == [made]
@@ -540,7 +570,7 @@ def test_an_update_is_restored_except_what_a_person_changed_since(office: Office
     office.sandbox.workspace.edit(
         before["id"], {"customFields": [{"key": office.sandbox.workspace.field_key("County"), "value": "Staff County"}]}
     )
-    ran = office.run("rollback", run, "--json")
+    ran = office.run("rollback", "--yes", run, "--json")
     assert ran.code == 0, ran.err
     contact = office.contact(f"client_{client_id}")
     assert contact["defaultFields"]["firstName"] == "James Smith"
@@ -560,10 +590,10 @@ def test_an_update_is_restored_except_what_a_person_changed_since(office: Office
 def test_a_review_releases_what_was_taken_back(office: Office) -> None:
     [client_id] = office.make_clients(JAMES)
     run = office.sync()["runId"]
-    assert office.run("rollback", run).code == 0
+    assert office.run("rollback", "--yes", run).code == 0
     assert office.contacts() == []
     reviews = office.run("review", "list", "--json").json["reviews"]
-    assert [one["reason"] for one in reviews] == [f"rolled back by {run}"] * 2
+    assert [one["reason"] for one in reviews] == [f"rolled back: run {run} was undone"] * 2
     ran = office.run("review", "link", f"client_{client_id}")
     assert (ran.code, "has no candidates; release it with review separate" in ran.err) == (2, True)
     assert office.run("review", "separate", f"client_{client_id}").code == 0
@@ -576,7 +606,7 @@ def test_an_adoption_is_undone_to_the_letter(office: Office) -> None:
         {"defaultFields": {"firstName": "James", "phoneNumbers": [{"name": "Cell", "value": "+12135550134"}]}}
     )
     run = office.sync()["runId"]
-    assert office.run("rollback", run).code == 0
+    assert office.run("rollback", "--yes", run).code == 0
     contact = office.sandbox.workspace.contact(made["id"])
     assert contact is not None
     assert contact["externalId"] is None
@@ -590,7 +620,7 @@ def test_a_deletion_is_undone_by_creating_the_contact_again(office: Office) -> N
     office.sql("DELETE FROM clients WHERE id::text = %s", ids[1])
     run = office.sync(OPENPHONE_ON_REMOVED="delete")["runId"]
     assert office.sandbox.workspace.find(f"client_{ids[1]}") == []
-    assert office.run("rollback", run).code == 0
+    assert office.run("rollback", "--yes", run).code == 0
     contact = office.contact(f"client_{ids[1]}")
     assert contact["defaultFields"]["firstName"] == "Ann Lee"
     assert phones(contact) == {"+12135550155": "Main Phone"}
@@ -602,8 +632,12 @@ def test_a_created_contact_that_a_person_edited_is_not_deleted(office: Office) -
     run = office.sync()["runId"]
     contact = office.contact(f"client_{client_id}")
     office.sandbox.workspace.edit(contact["id"], {"defaultFields": {"lastName": "Esq."}})
-    ran = office.run("rollback", run, "--json")
+    ran = office.run("rollback", "--yes", run, "--json")
     assert ran.json["skipped"] == [
-        {"externalId": f"client_{client_id}", "reason": "it was changed since, and is left alone"}
+        {
+            "externalId": f"client_{client_id}",
+            "reason": "it was changed since, and is left alone",
+            "code": "changed_since",
+        }
     ]
     assert office.contact(f"client_{client_id}")["defaultFields"]["lastName"] == "Esq."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from contextlib import closing
 
 import pytest
@@ -43,15 +44,41 @@ def test_a_copy_that_is_put_back_costs_one_full_run_and_no_duplicate(office: Off
     assert office.requests("POST", "PATCH", "DELETE") == []
 
 
-@pytest.mark.parametrize("lost", ["state.db", "."])
-def test_a_lost_state_costs_one_full_run_and_no_write(office: Office, lost: str) -> None:
+def test_a_state_lost_for_good_costs_one_full_run_and_no_write(office: Office) -> None:
     load_samples(office.dsn, 10)
     created = office.sync()["contacts"]["created"]
-    path = office.state_dir / lost
-    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shutil.rmtree(office.state_dir)
     office.requests()
     assert office.sync()["contacts"]["adopted"] == created
     assert office.requests("POST", "PATCH", "DELETE") == []
+
+
+@pytest.mark.parametrize("command", ["sync", "dry-run"])
+def test_an_empty_state_beside_its_copies_stops_until_one_is_put_back(office: Office, command: str) -> None:
+    [client_id] = office.make_clients(JAMES)
+    office.sync()
+    office.change_client(client_id, county="Kern")
+    office.sync()
+    (office.state_dir / "state.db").unlink()
+    office.requests()
+    for _ in range(2):
+        ran = office.run(command)
+        assert ran.code == 4
+    assert office.requests("POST", "PATCH", "DELETE") == []
+    line = ran.err.split("put the latest back with ")[1].split(", or ")[0]
+    subprocess.run(line.split(), check=True)
+    assert office.sync()["contacts"]["failed"] == 0
+
+
+def test_an_empty_state_beside_reports_of_runs_that_wrote_stops(office: Office) -> None:
+    office.make_clients(JAMES)
+    office.sync()
+    (office.state_dir / "state.db").unlink()
+    ran = office.run("sync")
+    assert ran.code == 4
+    assert "reports of runs that wrote contacts" in ran.err
+    shutil.rmtree(office.state_dir / "runs")
+    assert office.sync()["contacts"]["adopted"] == 2
 
 
 def test_a_newer_state_is_refused(office: Office) -> None:

@@ -210,7 +210,7 @@ def test_what_was_taken_back_is_an_open_review_everywhere(office: Office, tmp_pa
     file = tmp_path / "openphone.prom"
     office.make_clients(JAMES)
     office.sync()
-    assert office.run("rollback", "latest", OPENPHONE_PROMETHEUS_FILE=str(file)).code == 0
+    assert office.run("rollback", "--yes", "latest", OPENPHONE_PROMETHEUS_FILE=str(file)).code == 0
     assert len(office.run("review", "list", "--json").json["reviews"]) == 2
     assert office.run("status", "--json").json["reviews"]["open"] == 2
     for text in (file.read_text(), office.run("metrics", "--format", "prometheus").out):

@@ -324,7 +324,9 @@ def test_a_bad_main_phone_drops_no_alternate(office: Office) -> None:
         {**JAMES, "phone": "in jail", "contact_2": "Ann Smith", "contact_2_phone": "310-555-0166"}
     )
     report = office.sync()
-    assert report["skipped"] == [{"externalId": f"client_{client_id}", "reason": "the phone is no usable number"}]
+    assert report["skipped"] == [
+        {"externalId": f"client_{client_id}", "reason": "the phone is not a usable number", "code": "phone_unusable"}
+    ]
     assert office.contact(f"client_{client_id}_alt_2")["defaultFields"]["firstName"] == "James Smith - Contact 2"
 
 

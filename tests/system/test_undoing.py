@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from tests.fault_injection import parse_fault
-from tests.office import JAMES, JAMES_ALONE, Office, make_many, wait_until
+from tests.office import JAMES, JAMES_ALONE, Office, make_many, phones, wait_until
 
 ANN = {"client_name": "Ann Lee", "phone": "213-555-0155"}
 DELETING = {"OPENPHONE_ON_REMOVED": "delete"}
@@ -24,13 +24,13 @@ def test_a_deletion_that_was_undone_holds_until_the_row_is_back(office: Office) 
     office.sql("DELETE FROM clients WHERE id::text = %s", ids[0])
     run = office.sync(**DELETING)
     assert run["contacts"]["deleted"] == 2
-    assert office.run("rollback", "latest").code == 0
+    assert office.run("rollback", "--yes", "latest").code == 0
     for mode in ("incremental", "full"):
         night = office.sync("--mode", mode, **DELETING)
         assert (night["contacts"]["deleted"], night["orphans"]) == (0, [])
         assert [(one["externalId"], one["reason"]) for one in night["held"]] == [
-            (f"client_{ids[0]}", f"rolled back by {run['runId']}"),
-            (f"client_{ids[0]}_alt_1", f"rolled back by {run['runId']}"),
+            (f"client_{ids[0]}", f"rolled back: run {run['runId']} was undone"),
+            (f"client_{ids[0]}_alt_1", f"rolled back: run {run['runId']} was undone"),
         ]
         assert len(office.contacts()) == 3
     office.sql("UPDATE kept SET county = 'Kern'")
@@ -45,7 +45,7 @@ def test_an_alternate_whose_deletion_was_undone_holds(office: Office) -> None:
     office.sync()
     office.change_client(client_id, contact_1=None, contact_1_phone=None, relationship_1=None)
     assert office.sync(**DELETING)["contacts"]["deleted"] == 1
-    assert office.run("rollback", "latest").code == 0
+    assert office.run("rollback", "--yes", "latest").code == 0
     for mode in ("incremental", "full"):
         night = office.sync("--mode", mode, **DELETING)
         assert (night["contacts"]["deleted"], night["orphans"]) == (0, [])
@@ -58,7 +58,7 @@ def test_a_review_releases_a_deletion_that_was_undone(office: Office) -> None:
     office.sync()
     office.sql("DELETE FROM clients WHERE id::text = %s", ids[0])
     office.sync(**DELETING)
-    assert office.run("rollback", "latest").code == 0
+    assert office.run("rollback", "--yes", "latest").code == 0
     assert office.run("review", "separate", f"client_{ids[0]}").code == 0
     assert office.sync()["orphans"] == [f"client_{ids[0]}"]
     assert office.sync(**DELETING)["contacts"]["deleted"] == 1
@@ -74,7 +74,7 @@ def test_a_contact_without_a_phone_can_be_shown_before_it_is_made_again(office: 
     )
     office.sql("DELETE FROM clients WHERE id::text = %s", ids[0])
     assert office.sync(**DELETING)["contacts"]["deleted"] == 1
-    ran = office.run("rollback", "latest", "--dry-run")
+    ran = office.run("rollback", "--yes", "latest", "--dry-run")
     assert ran.code == 0, ran.err
     assert "James Smith" in ran.out
     assert len(office.contacts()) == 1
@@ -83,20 +83,56 @@ def test_a_contact_without_a_phone_can_be_shown_before_it_is_made_again(office: 
 # --- rollbacks --------------------------------------------------------------------------------------------------------
 
 
-def test_undoing_a_rollback_deletes_nobody_who_is_still_there(office: Office) -> None:
-    ids = office.make_clients(JAMES, ANN)
+def test_latest_twice_undoes_nothing_more(office: Office) -> None:
+    office.make_clients(JAMES, ANN)
+    run = office.sync()["runId"]
+    assert office.run("rollback", "latest", "--yes").code == 0
     office.sync()
-    for _ in range(2):
-        assert office.run("rollback", "latest").code == 0
-    assert len(office.contacts()) == 3
-    for mode in ("incremental", "full"):
-        assert office.sync("--mode", mode)["orphans"] == []
-        night = office.sync("--mode", mode, **DELETING)
-        assert (night["contacts"]["deleted"], night["contacts"]["held"]) == (0, 3)
-    assert len(office.contacts()) == 3
-    office.change_client(ids[1], county="Kern")
-    assert office.sync(**DELETING)["contacts"]["updated"] == 1
-    assert office.custom(office.contact(f"client_{ids[1]}"))["County"] == "Kern"
+    again = office.run("rollback", "latest", "--yes")
+    assert again.code == 2
+    assert f"run {run} is undone already" in again.err
+    assert office.contacts() == []
+
+
+def test_latest_is_the_latest_sync_that_wrote(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES_ALONE)
+    first = office.sync()["runId"]
+    office.sync()
+    office.run("sync", OPENPHONE_API_KEY="wrong")
+    office.change_client(client_id, client_name="")
+    shown = office.run("rollback", "latest")
+    assert shown.code == 2
+    assert f"Undo run {first} of " in shown.err
+    assert "(1 created) needs a yes; add --yes" in shown.err
+    assert len(office.contacts()) == 1
+    assert office.run("rollback", "latest", "--force").code == 0
+    assert office.contacts() == []
+
+
+def test_a_run_that_wrote_nothing_and_a_rollback_are_not_undone(office: Office) -> None:
+    office.make_clients(JAMES_ALONE)
+    none = office.run("rollback", "latest", "--yes")
+    assert (none.code, none.err) == (2, "openphone-sync: no sync has written anything; there is nothing to undo\n")
+    office.sync()
+    empty = office.sync()["runId"]
+    assert "wrote nothing" in office.run("rollback", empty, "--yes").err
+    rollback = office.run("rollback", "latest", "--yes", "--json").json["runId"]
+    assert "is a rollback" in office.run("rollback", rollback, "--yes").err
+
+
+def test_a_rolled_back_update_is_written_again_once_it_is_released(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES_ALONE)
+    office.sync()
+    office.change_client(client_id, phone="213-555-0199", county="Kern")
+    office.sync()
+    office.run("rollback", "latest", "--yes")
+    assert phones(office.contact(f"client_{client_id}")) == {"+12135550134": "Main Phone"}
+    assert office.run("review", "separate", "--all", "--evidence", "rollback").code == 0
+    report = office.sync()
+    assert (report["contacts"]["updated"], report["conflicts"]) == (1, [])
+    contact = office.contact(f"client_{client_id}")
+    assert phones(contact) == {"+12135550199": "Main Phone"}
+    assert office.custom(contact)["County"] == "Kern"
 
 
 def test_an_adoption_that_only_gave_the_external_id_is_taken_back(office: Office) -> None:
@@ -108,7 +144,7 @@ def test_an_adoption_that_only_gave_the_external_id_is_taken_back(office: Office
     same = office.sandbox.workspace.add({**made, "externalId": None})
     assert office.sync()["contacts"]["adopted"] == 1
     assert office.contact(f"client_{client_id}")["id"] == same["id"]
-    assert office.run("rollback", "latest", "--json").json["contacts"]["updated"] == 1
+    assert office.run("rollback", "--yes", "latest", "--json").json["contacts"]["updated"] == 1
     assert [contact["externalId"] for contact in office.contacts()] == [None]
     assert office.sync("--mode", "full")["contacts"]["held"] == 1
 
@@ -128,7 +164,7 @@ def test_a_contact_that_a_409_brought_to_light_is_given_back_as_it_was(office: O
         ("create", "failed", 409),
         ("adopt", "done", 0),
     ]
-    assert office.run("rollback", "latest", "--json").json["contacts"]["updated"] == 1
+    assert office.run("rollback", "--yes", "latest", "--json").json["contacts"]["updated"] == 1
     contact = office.contact(f"client_{client_id}")
     assert contact["defaultFields"] == made["defaultFields"]
     assert office.custom(contact) == {"County": "Kern"}
@@ -150,7 +186,7 @@ def test_a_creation_that_came_back_altered_is_a_creation(office: Office, fault: 
         ("create", "done"),
         ("update", "failed" if fault else "done"),
     ]
-    assert office.run("rollback", "latest").code == 0
+    assert office.run("rollback", "--yes", "latest").code == 0
     assert office.contacts() == []
 
 
@@ -160,31 +196,18 @@ def test_a_contact_whose_rollback_failed_is_in_every_report(office: Office) -> N
     office.change_client(client_id, county="Kern")
     run = office.sync()["runId"]
     office.sandbox.faults.add(parse_fault("status:status=400,method=PATCH"))
-    assert office.run("rollback", run).code == 1
+    assert office.run("rollback", "--yes", run).code == 1
     for _ in range(2):
         assert office.sync()["contacts"]["unchanged"] == 1
-    assert office.run("rollback", run).code == 0
+    assert office.run("rollback", "--yes", run).code == 0
     assert office.custom(office.contact(f"client_{client_id}"))["County"] == "Los Angeles County"
-
-
-def test_undoing_the_rollback_of_an_adoption_leaves_the_contact_a_persons(office: Office) -> None:
-    [client_id] = office.make_clients(JAMES_ALONE)
-    phone = {"name": "Cell", "value": "+12135550134"}
-    made = office.sandbox.workspace.add({"defaultFields": {"firstName": "James", "phoneNumbers": [phone]}})
-    assert office.sync()["contacts"]["adopted"] == 1
-    for _ in range(2):
-        assert office.run("rollback", "latest").code == 0
-    office.change_client(client_id, county="Kern")
-    assert office.sync()["contacts"]["adopted"] == 1
-    [contact] = office.contacts()
-    assert (contact["id"], contact["defaultFields"]["firstName"]) == (made["id"], "James")
 
 
 def test_a_rollback_that_fails_says_so_though_it_is_quiet(office: Office) -> None:
     ids = office.make_clients(JAMES_ALONE, ANN)
     run = office.sync()["runId"]
     office.sandbox.faults.add(parse_fault("status:status=400,method=DELETE"))
-    ran = office.run("rollback", run, "--quiet")
+    ran = office.run("rollback", "--yes", run, "--quiet")
     assert (ran.code, ran.out) == (1, "")
     [failed] = [client_id for client_id in ids if office.sandbox.workspace.find(f"client_{client_id}")]
     assert f"1 failed: client_{failed}; " in ran.err
@@ -222,10 +245,10 @@ def read_counties(office: Office) -> list[str]:
 def test_a_run_that_was_killed_is_taken_back_whole(office: Office) -> None:
     make_many(office, MANY)
     kill(office, "POST", "sync")
-    shown = office.run("rollback", "latest", "--dry-run", "--json").json
+    shown = office.run("rollback", "--yes", "latest", "--dry-run", "--json").json
     assert shown["contacts"]["deleted"] == ANSWERED
     assert sum("was left open" in warning for warning in shown["warnings"]) == MANY - ANSWERED
-    ran = office.run("rollback", "latest", "--json")
+    ran = office.run("rollback", "--yes", "latest", "--json")
     assert (ran.code, ran.json["contacts"]["deleted"], ran.json["warnings"]) == (0, MANY, [])
     assert office.contacts() == []
     assert office.sync()["contacts"]["held"] == MANY
@@ -237,8 +260,8 @@ def test_a_run_that_was_killed_and_settled_by_the_next_is_taken_back_whole(offic
     assert office.sync()["contacts"]["created"] == 0
     writes = office.run("runs", "show", run, "--json").json["writes"]
     answers = [(one["result"], one["code"], one["message"]) for one in writes]
-    assert answers.count(("done", "", "settled by a later run")) == MANY - ANSWERED
-    ran = office.run("rollback", run, "--json")
+    assert answers.count(("done", "", "recovered by a later run")) == MANY - ANSWERED
+    ran = office.run("rollback", "--yes", run, "--json")
     assert (ran.code, ran.json["contacts"]["deleted"]) == (0, MANY)
     assert office.contacts() == []
 
@@ -249,7 +272,7 @@ def test_updates_of_a_run_that_was_killed_are_taken_back_or_named(office: Office
     office.sync()
     office.sql("UPDATE clients SET county = 'Kern'")
     kill(office, "PATCH", "sync", committed=committed)
-    ran = office.run("rollback", "latest", "--json")
+    ran = office.run("rollback", "--yes", "latest", "--json")
     assert ran.code == 0
     assert read_counties(office) == ["LA"] * MANY
     named = [
@@ -263,7 +286,7 @@ def test_updates_of_a_run_that_was_killed_are_taken_back_or_named(office: Office
 def test_a_rollback_that_was_killed_makes_nothing_anew(office: Office) -> None:
     make_many(office, MANY)
     office.sync()
-    kill(office, "DELETE", "rollback", "latest")
+    kill(office, "DELETE", "rollback", "--yes", "latest")
     assert office.contacts() == []
     night = office.sync()
     assert (night["contacts"]["created"], night["contacts"]["held"]) == (0, MANY)
@@ -275,7 +298,7 @@ def test_updates_that_a_killed_rollback_restored_stay_so(office: Office) -> None
     office.sync()
     office.sql("UPDATE clients SET county = 'Kern'")
     office.sync()
-    kill(office, "PATCH", "rollback", "latest")
+    kill(office, "PATCH", "rollback", "--yes", "latest")
     night = office.sync(OPENPHONE_ON_REMOTE_EDIT="overwrite")
     assert (night["contacts"]["updated"], night["contacts"]["held"]) == (0, MANY)
     assert read_counties(office) == ["LA"] * MANY
@@ -286,9 +309,9 @@ def test_what_was_taken_back_is_told_in_one_line_and_released_by_one_command(off
     run = office.sync("--limit", "9")
     stranger = {"firstName": "Person Jason", "phoneNumbers": [{"name": "Cell", "value": "+14155550123"}]}
     office.sandbox.workspace.add({"defaultFields": stranger})
-    office.run("rollback", "latest")
+    office.run("rollback", "--yes", "latest")
     shown = office.run("sync").out
-    assert f"9 x rolled back by {run['runId']}" in shown
+    assert f"9 x rolled back: run {run['runId']} was undone" in shown
     assert "client_9: " in shown  # 10 sorts before 2
     assert office.run("review", "separate", "--all", "--evidence", "rollback").code == 0
     report = office.sync()

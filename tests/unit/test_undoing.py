@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from openphone_sync.model import ActionKind, JournalEntry, Link, RemoteContact, RemoteField, Result, Standing
+from openphone_sync.model import ActionKind, JournalEntry, Link, RemoteContact, RemoteField, Restore, Result, Standing
 from openphone_sync.rules.merging import MergeRules
 from openphone_sync.rules.undo import make_undo_actions
 
@@ -13,9 +13,9 @@ def test_fields_that_are_known_by_their_ids_alone_keep_their_own_values() -> Non
     before = RemoteContact("c", first_name="Ann", custom_fields=fields("old", "hers"))
     after = replace(before, custom_fields=fields("new", "hers"))
     [action] = make_undo_actions([update(before, after)], {"c": after}, {}, MergeRules(normalise_phone=str))
-    assert action.merged is not None
-    assert action.merged.draft.custom_fields == before.custom_fields
-    assert [change.field for change in action.merged.changes] == ["customFields.i1"]
+    assert isinstance(action, Restore)
+    assert action.preview.draft.custom_fields == before.custom_fields
+    assert [change.field for change in action.preview.changes] == ["customFields.i1"]
 
 
 def fields(one: str, other: str) -> tuple[RemoteField, RemoteField]:

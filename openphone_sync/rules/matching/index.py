@@ -10,10 +10,11 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA, JaroWinkler
 
 from openphone_sync.model import Candidate, DesiredContact, RemoteContact
+from openphone_sync.rules.comparing import find_day, fold_email
 from openphone_sync.rules.names import MatchLevel, Name, NameMatch, block_keys, equal_keys, parse_name
 
 COMMON_DAY = 100
-"""A date on more contacts than this is what a form filled in (1 January 1900), nobody's birth."""
+"""A date on more contacts than this is what a form filled in (1 January 1900), not a date of birth."""
 
 # --- the workspace, indexed ---------------------------------------------------------------------------------
 
@@ -21,8 +22,8 @@ COMMON_DAY = 100
 class RemoteIndex:
     """Contacts by id, external id, whole phone number, e-mail, and, once asked for, by date of birth and name.
 
-    ``complete`` says that the whole workspace was listed: then a contact that is not here does not exist.
-    ``normalise_phone`` gives E.164, or the folded text of what is no phone.
+    ``complete`` says that the whole workspace was listed. ``normalise_phone`` gives E.164, or the folded text of what is
+    not a phone.
     """
 
     __slots__ = (
@@ -32,16 +33,16 @@ class RemoteIndex:
         "_emails",
         "_external",
         "_names",
-        "_normalise",
         "_phones",
         "complete",
+        "normalise",
     )
 
     def __init__(
         self, contacts: Iterable[RemoteContact], normalise_phone: Callable[[str], str], *, complete: bool
     ) -> None:
         self.complete = complete
-        self._normalise = normalise_phone
+        self.normalise = normalise_phone
         self._contacts = {contact.contact_id: contact for contact in contacts}
         self._phones: dict[str, list[str]] = {}
         self._emails: dict[str, list[str]] = {}
@@ -67,7 +68,7 @@ class RemoteIndex:
         return iter(self._contacts.values())
 
     def get(self, contact_id: str) -> RemoteContact | None:
-        """The contact, or None where it was not listed or fetched."""
+        """The contact, or None if it was not listed."""
         return self._contacts.get(contact_id)
 
     def with_external_id(self, external_id: str) -> tuple[RemoteContact, ...]:
@@ -80,21 +81,23 @@ class RemoteIndex:
 
     def with_email(self, email: str) -> tuple[RemoteContact, ...]:
         """All with this address, case folded, ordered by contact id."""
-        return self._found(self._emails, email.strip().casefold())
+        return self._found(self._emails, fold_email(email))
 
     def _found(self, by: Mapping[str, list[str]], key: str) -> tuple[RemoteContact, ...]:
         return tuple(self._contacts[contact_id] for contact_id in by.get(key, ()))
 
     def phones_of(self, contact: RemoteContact) -> frozenset[str]:
         """Its numbers as E.164, or as folded text where they are no phones."""
-        return frozenset(self._normalise(item.value) for item in contact.phones if item.value)
+        return frozenset(self.normalise(item.value) for item in contact.phones if item.value)
 
     def name_of(self, contact: RemoteContact) -> Name:
         """The name that the app shows, read once: the company's where there is no other."""
-        name = self._names.get(contact.contact_id)
+        listed = self._contacts.get(contact.contact_id) is contact  # not a copy with what a run will write
+        name = self._names.get(contact.contact_id) if listed else None
         if name is None:
             name = parse_name(contact.display_name) if contact.display_name else parse_name(contact.company)
-            self._names[contact.contact_id] = name
+            if listed:
+                self._names[contact.contact_id] = name
         return name
 
     def born_on(self, day: str, birth_field: str) -> tuple[RemoteContact, ...]:
@@ -107,7 +110,7 @@ class RemoteIndex:
         return self._found(self._births, day) if len(self._births.get(day, ())) <= COMMON_DAY else ()
 
     def named_like(self, name: Name, threshold: float) -> Iterator[RemoteContact]:
-        """Contacts whose name shares a block with ``name`` and whose text is nearly as alike as ``threshold``."""
+        """Contacts whose name shares a block with ``name`` and whose text is nearly as similar as ``threshold``."""
         if self._blocks is None:
             self._blocks = self._make_blocks()
         ids = {i for key in (*block_keys(name), *equal_keys(name)) for i in self._blocks.get(key, ())}
@@ -116,6 +119,12 @@ class RemoteIndex:
             name.text, texts, scorer=JaroWinkler.similarity, score_cutoff=max(threshold - 0.25, 0.0)
         ):
             yield self._contacts[contact_id]
+
+    def count_named(self, name: Name) -> int:
+        """How many contacts have this name, in any order of words; their nicknames count too."""
+        if self._blocks is None:
+            self._blocks = self._make_blocks()
+        return len(self._blocks.get(name.text, ()))
 
     def _make_blocks(self) -> dict[str, list[str]]:
         blocks: dict[str, list[str]] = {}
@@ -128,12 +137,13 @@ class RemoteIndex:
 
 def emails_of(contact: RemoteContact) -> frozenset[str]:
     """A contact's addresses, case folded."""
-    return frozenset(item.value.strip().casefold() for item in contact.emails if item.value and item.value.strip())
+    return frozenset(fold_email(item.value) for item in contact.emails if item.value and item.value.strip())
 
 
 def birth_of(contact: RemoteContact, birth_field: str | None) -> str | None:
     """The ISO date in a contact's custom field, or None."""
-    return field_text(contact, birth_field)[:10] or None
+    day = find_day(field_text(contact, birth_field))
+    return day.isoformat() if day else None
 
 
 def field_text(contact: RemoteContact, key: str | None) -> str:

@@ -1,0 +1,53 @@
+"""Reasons in words. The only place where a reason becomes a sentence; nothing compares or parses these texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from openphone_sync.model import Reason, Why
+
+_WORDS: Mapping[Reason, str] = {
+    Reason.NO_NAME: "the client has no name",
+    Reason.ID_TOO_LONG: "the id is too long: OpenPhone allows external ids of 75 characters",
+    Reason.NO_PHONE: "no phone number",
+    Reason.PHONE_UNUSABLE: "the phone is not a usable number",
+    Reason.OWNED_BY_INTEGRATION: "owned by an integration: OpenPhone lets nobody else change it",
+    Reason.FORBIDDEN: "OpenPhone does not allow the change (403)",
+    Reason.DELETED_TWICE: "deleted in the app twice: not created again",
+    Reason.STILL_HELD_BY_DELETED: "deleted in the app, and OpenPhone still holds its external id: not created again",
+    Reason.DECIDED_SAME_PERSON: "same person as {detail}, decided in a review",
+    Reason.DECIDED: "decided in a review",
+    Reason.ROLLED_BACK: "rolled back: run {detail} was undone",
+    Reason.FORGOTTEN: "forgotten on request: not created again",
+    Reason.SAME_PERSON: "same person as {detail}",
+    Reason.SEVERAL_CARRY_ID: "several contacts carry its external id",
+    Reason.ID_OF_OTHER_SOURCE: "a contact of another source carries its external id",
+    Reason.SEVERAL_CANDIDATES: "several contacts on equal evidence",
+    Reason.WANTED_BY_ANOTHER: "another of our people fits the contact as well",
+    Reason.PHONE_OTHER_NAME: "same phone, another name",
+    Reason.EMAIL_OTHER_NAME: "same e-mail, another name",
+    Reason.SUFFIX_OR_BIRTH_DIFFERS: "the name agrees, the suffix or the date of birth does not",
+    Reason.NAME_OTHER_PHONE: "similar name, another phone",
+    Reason.DELETED_ONCE: "deleted in the app: created again",
+    Reason.SLOT_HANDED_OVER: "another person has this place now",
+    Reason.NUMBERS_KEPT: "no usable phone in the source: the contact's numbers stay",
+    Reason.GONE_FROM_SOURCE: "gone from the source",
+    Reason.NOT_OURS: "gone from the source, and not made by this tool: never deleted",
+    Reason.TYPED_BY_STAFF: "gone from the source, but it holds what a person typed: never deleted",
+    Reason.WRITE_FAILED: "{detail}",
+    Reason.CHANGED_SINCE: "it was changed since, and is left alone",
+    Reason.DELETED_SINCE: "it was deleted since",
+    Reason.EXISTS_AGAIN: "it exists already",
+    Reason.NOTHING_LEFT: "nothing is left of it",
+    Reason.REPLACED_SINCE: "another contact stands in its place now",
+}
+
+
+def describe_reason(why: Why | None) -> str:
+    """The reason as a sentence without a capital or full stop; empty without one."""
+    return _WORDS[why.reason].replace("{detail}", why.detail) if why else ""
+
+
+def describe_why(why: Why | None) -> dict[str, str]:
+    """``reason`` in words and ``code``, as documents have them."""
+    return {"reason": describe_reason(why), "code": why.reason.value if why else ""}
