@@ -17,14 +17,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
-
-import httpx
 
 from benchmarks.on_demand import fetch_package
 from openphone_sync.openphone.api import OpenPhone, make_client
 from openphone_sync.openphone.pacing import Pacer, make_spacing
 from openphone_sync.openphone.retry import RetryRules
+from openphone_sync.ops.http import HttpClient
+from openphone_sync.wiring import WORKERS
 from openphone_sync.sandbox import SANDBOX_KEY, SandboxOptions, SandboxServer
 from openphone_sync.wiring import WORKERS, SystemClock
 
@@ -150,7 +151,7 @@ def _ask_often(ask: Callable[[], object], requests: int) -> None:
             one.result()
 
 
-def _delay(client: httpx.Client) -> httpx.Client:
+def _delay(client: HttpClient) -> HttpClient:
     dice = random.Random(1)
     client.event_hooks["request"].append(lambda _: time.sleep(dice.uniform(0, JITTER_S)))
     return client
@@ -160,7 +161,7 @@ def _measure(name: str, ask: Callable[[str], None]) -> Pace:
     with SandboxServer(SandboxOptions(latency_ms=300, rate_limit=10, jitter_ms=20)) as sandbox:
         ask(sandbox.base_url)
         received = sorted(one.received_at for one in sandbox.requests)
-        refused = sum(one.status == httpx.codes.TOO_MANY_REQUESTS for one in sandbox.requests)
+        refused = sum(one.status == HTTPStatus.TOO_MANY_REQUESTS for one in sandbox.requests)
     busiest = max(bisect_left(received, start + 1.0) - index for index, start in enumerate(received))
     rate = (len(received) - 1) / (received[-1] - received[0])
     return Pace(name, rate, busiest, refused / len(received))

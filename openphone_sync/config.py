@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -39,7 +40,6 @@ CUSTOM_FIELD_NAMES = (
 _RESERVED_SOURCES = frozenset({"openphone", "device", "csv", "zapier", "google-people", "other"})
 _RESERVED_PREFIXES = ("openphone", "csv")
 _SOURCE_LENGTH = 72  # on creation; 75 elsewhere (vendor document)
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _CRON_FIELDS = 5
 _WEEKDAY_OR_MONTH = re.compile(r"SUN|MON|TUE|WED|THU|FRI|SAT|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC")
 
@@ -98,6 +98,14 @@ def _flag(text: str) -> bool:
     raise _RejectedError("true or false")
 
 
+def is_loopback(host: str | None) -> bool:
+    """Whether the host of an address is this machine; no name is looked up."""
+    try:
+        return host == "localhost" or ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
 def _base_url(text: str) -> str:
     """The address without a trailing ``/v1``. Plain http only to this machine: the key travels in a header."""
     accepted = "an https address such as https://api.quo.com (plain http only to this machine)"
@@ -106,7 +114,7 @@ def _base_url(text: str) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         raise _RejectedError(accepted) from None
-    secure = parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
+    secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
     if not secure or not host or parts.query or parts.fragment or "@" in parts.netloc:
         raise _RejectedError(accepted)
     return text.rstrip("/").removesuffix("/v1").rstrip("/")

@@ -61,7 +61,7 @@ def _read_workspace(settings: Settings) -> WorkspaceInfo:
         client = stack.enter_context(make_client(settings.base_url, settings.api_key, settings.timeout_ms / 1000))
         rules = RetryRules(min(1, settings.retry_attempts), settings.retry_delay_ms / 1000)
         caller = Caller(client, pacer, rules, clock, stopping=lambda: False, warn=lambda _: None)
-        return read_workspace_info(client, caller, clock)
+        return read_workspace_info(caller)
 
 
 def _check_fields(fields: tuple[FieldDefinition, ...], overrides: Mapping[str, str]) -> Check:

@@ -35,10 +35,9 @@ CREATE TABLE IF NOT EXISTS pace (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     next_at REAL NOT NULL,
     widened REAL NOT NULL,
-    policy REAL NOT NULL,
     paused_until REAL NOT NULL
 );
-INSERT OR IGNORE INTO pace VALUES (1, 0, 1, 0, 0);
+INSERT OR IGNORE INTO pace (only, next_at, widened, paused_until) VALUES (1, 0, 1, 0);
 """
 
 
@@ -51,6 +50,7 @@ class Pacer:
         self._lock = threading.Lock()
         self._path = path
         self._widened_at: float | None = None
+        self._policy_s = 0.0
         self._connection = _open(path)
 
     def close(self) -> None:
@@ -87,18 +87,16 @@ class Pacer:
             self._update("widened = max(1, widened * ?)", (NARROW,))
 
     def obey_policy(self, per_second: float) -> None:
-        """The API names its ceiling (``ratelimit-policy``); it rules where it is lower than ours."""
-        spacing = MARGIN / per_second
-        if self._read("policy") != spacing:
-            self._update("policy = ?", (spacing,))
+        """The API names its ceiling (``ratelimit-policy``); it rules for this process where it is lower than ours."""
+        self._policy_s = MARGIN / per_second
 
     def _take_slot(self) -> float:
         with self._transaction() as db:
-            next_at, widened, policy, paused_until = db.execute(
-                "SELECT next_at, widened, policy, paused_until FROM pace"
-            ).fetchone()
+            next_at, widened, paused_until = db.execute("SELECT next_at, widened, paused_until FROM pace").fetchone()
             now = self._clock.now()
-            spacing = max(self._spacing_s, policy) * widened
+            # What the API says makes it slow, never still; only a ceiling of our own may be further apart.
+            wanted = max(self._spacing_s, self._policy_s) * widened
+            spacing = max(self._spacing_s, min(wanted, MAX_SPACING_S))
             if next_at > now + MAX_QUEUE * spacing:
                 next_at = now + spacing
             if paused_until > now + MAX_PAUSE_S:

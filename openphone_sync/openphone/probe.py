@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 
 from openphone_sync.model import FieldDefinition
 from openphone_sync.openphone.retry import Caller
 from openphone_sync.openphone.wire import parse_definition
-from openphone_sync.ops.http import HttpClient, HttpResponse
-from openphone_sync.ports import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +22,12 @@ class WorkspaceInfo:
     skew_s: float | None = None
 
 
-def read_workspace_info(client: HttpClient, caller: Caller, clock: Clock) -> WorkspaceInfo:
+def read_workspace_info(caller: Caller) -> WorkspaceInfo:
     """Read numbers and custom fields. Raises `UnreachableError` and `RefusedError`."""
-    skews: list[float] = []
-    client.event_hooks["response"].append(lambda response: skews.extend(_read_skew(response, clock)))
     numbers = caller.read_list("/phone-numbers")
-    fields = (parse_definition(one) for one in caller.read_list("/contact-custom-fields"))
+    definitions = (parse_definition(field) for field in caller.read_list("/contact-custom-fields"))
     return WorkspaceInfo(
-        numbers=tuple(str(one.get("name") or "(no name)") for one in numbers),
-        fields=tuple(one for one in fields if one is not None),
-        skew_s=skews[-1] if skews else None,
+        numbers=tuple(str(number.get("name") or "(no name)") for number in numbers),
+        fields=tuple(definition for definition in definitions if definition is not None),
+        skew_s=caller.skew_s,
     )
-
-
-def _read_skew(response: HttpResponse, clock: Clock) -> list[float]:
-    """Seconds that our clock is ahead of the ``Date`` header, which has whole seconds only."""
-    try:
-        moment = parsedate_to_datetime(response.headers.get("date", ""))
-    except (TypeError, ValueError):
-        return []
-    return [clock.now() - moment.timestamp()]

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import random
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -30,15 +31,27 @@ from openphone_sync.errors import (
     UnreachableError,
 )
 from openphone_sync.openphone.pacing import Pacer
-from openphone_sync.ops.http import NOT_CONNECTED, HttpClient, HttpError, HttpResponse, describe_http_error
+from openphone_sync.ops.http import HttpAnswer, HttpClient, HttpError, NotConnectedError
+from openphone_sync.ops.logging import find_redactor
+from openphone_sync.ops.redaction import Redactor
 from openphone_sync.ports import Clock
 
+BUSY = (
+    "the API is busy (429 without end); stop other programs that use the same key, "
+    "or lower OPENPHONE_RATE_LIMIT_SECOND, and try later"
+)
 FAILURES_IN_A_ROW = 10
 """Requests given up with no success between them before the run stops (circuit breaker)."""
 
 MAX_BACKOFF_S = 60.0
 
-_POLICY = re.compile(r"q=([0-9]+)\s*;\s*w=([0-9]+)")
+MAX_WINDOW_S = 60
+"""A quota over a longer window (a day's) says nothing about the distance between two requests."""
+MAX_DEPTH = 100
+"""Levels of JSON; contacts have five. What lies deeper could not be kept or sent again."""
+_TITLE_LENGTH = 80
+_PLAIN_CODE = re.compile(r"[\w.\-]{1,40}")
+_PLAIN_PATH = re.compile(r"[\w.\-/\[\]]{1,80}")
 _HALVES = re.compile("[\ud800-\udfff]")
 """Halves of characters, as programs leave them that cut an emoji by UTF-16 units; no UTF-8 can hold them."""
 
@@ -57,10 +70,6 @@ class RetryRules:
 
 class _BusyError(Exception):
     """429: not carried out, ask again later."""
-
-
-class _UnsentError(Exception):
-    """No connection: the request never reached the API."""
 
 
 class Caller:
@@ -87,6 +96,8 @@ class Caller:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._failures = 0
+        self.skew_s: float | None = None
+        """How far our clock is ahead of the API's, by its last answer; None where that does not tell the time."""
 
     def counts(self) -> Mapping[str, int]:
         """Requests sent by method, and ``retried``, ``rateLimited``."""
@@ -108,10 +119,11 @@ class Caller:
         try:
             return self._send_repeatedly(method, path, params, body)
         except _BusyError as error:
-            raise self._given_up(ContactError("the API is busy (429)", status=429, code="rate limited")) from error
-        except _UnsentError as error:
+            raise self._given_up(ContactError(BUSY, status=429, code="rate limited")) from error
+        except NotConnectedError as error:
+            advice = f"; {error.advice.format(setting='OPENPHONE_BASE_URL')}" if error.advice else ""
             raise self._given_up(
-                AnswerLostError(f"no connection to the API ({error})", code="no connection")
+                AnswerLostError(f"no connection to the API ({error}){advice}", code="no connection")
             ) from error
         except AnswerLostError as error:
             raise self._given_up(error) from error
@@ -121,19 +133,18 @@ class Caller:
         try:
             return self.call("GET", path, params=params)
         except ContactError as error:
-            raise UnreachableError(
-                f"OpenPhone cannot be read: {error.message}; check OPENPHONE_BASE_URL, or try later"
-            ) from error
+            advice = error.mend or "check OPENPHONE_BASE_URL, or try later"
+            raise UnreachableError(f"OpenPhone cannot be read: {error.what}; {advice}") from error
 
-    def read_list(self, path: str) -> list[Mapping[str, Any]]:
+    def read_list(self, path: str) -> list[dict[str, Any]]:
         """The objects of a list that comes on one page."""
-        data = self.read(path).get("data")
-        return [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []
+        return [entry for entry in read_data(self.read(path)) if isinstance(entry, dict)]
 
     def _send_repeatedly(
         self, method: str, path: str, params: Sequence[tuple[str, str]], body: Mapping[str, Any] | None
     ) -> dict[str, Any]:
-        again = (_BusyError, _UnsentError) if method == "POST" else (_BusyError, _UnsentError, AnswerLostError)
+        unsent = (_BusyError, NotConnectedError)
+        again = unsent if method == "POST" else (*unsent, AnswerLostError)
         for tries in range(1, self._rules.attempts + 1):
             try:
                 return self._send(method, path, params, body)
@@ -149,23 +160,25 @@ class Caller:
         if self._stopping():
             raise NotSentError("not sent: the run is stopping", code="stopped")
         self._count(method)
+        # What is being written is finished, so that its outcome is known; what is only read need not be waited for.
+        give_up = self._stopping if method == "GET" else _never
         try:
-            response = self._client.request(method, path, params=list(params), json=body)
-        except NOT_CONNECTED as error:
-            raise _UnsentError(describe_http_error(error)) from None
+            response = self._client.fetch(method, path, params=params, body=body, give_up=give_up)
+        except NotConnectedError:
+            raise
         except HttpError as error:
-            raise AnswerLostError(f"no answer from the API ({describe_http_error(error)})", code="no answer") from None
-        self._read_policy(response)
+            raise AnswerLostError(f"no answer from the API ({error})", code="no answer") from None
+        self._read_headers(response)
         return self._read_answer(response)
 
-    def _read_answer(self, response: HttpResponse) -> dict[str, Any]:
-        status = response.status_code
+    def _read_answer(self, response: HttpAnswer) -> dict[str, Any]:
+        status = response.status
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             self._count("rateLimited")
-            self._slow_down(_retry_after(response, self._clock.now()))
+            self._slow_down(_retry_after(response.headers.get("retry-after", ""), self._clock.now()))
             raise _BusyError
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise AnswerLostError(f"the API answered {status}", status=status, code=_code(response))
+            raise AnswerLostError(f"the API answered {status}", status=status, code=describe_error(response)[1])
         if response.is_success:
             answer = _parse_success(response)
             self._went_through()
@@ -197,41 +210,93 @@ class Caller:
             )
         return error
 
-    def _read_policy(self, response: HttpResponse) -> None:
-        found = _POLICY.search(response.headers.get("ratelimit-policy", ""))
-        if found and int(found[1]) > 0 and int(found[2]) > 0:
-            self._pacer.obey_policy(int(found[1]) / int(found[2]))
+    def _read_headers(self, response: HttpAnswer) -> None:
+        per_second = parse_policy(response.headers.get("ratelimit-policy", ""))
+        if per_second is not None:
+            self._pacer.obey_policy(per_second)
+        moment = parse_http_date(response.headers.get("date", ""))
+        self.skew_s = None if moment is None else self._clock.now() - moment
 
     def _count(self, name: str) -> None:
         with self._lock:
             self._counts[name] += 1
 
 
-def _parse_success(response: HttpResponse) -> dict[str, Any]:
-    if response.status_code == HTTPStatus.NO_CONTENT:
+def _never() -> bool:
+    return False
+
+
+def read_data(answer: Mapping[str, Any]) -> list[Any]:
+    """The entries of a list, whatever they are."""
+    data = answer.get("data")
+    if not isinstance(data, list):
+        raise UnreachableError("OpenPhone answered a list without data; check OPENPHONE_BASE_URL, or try later")
+    return data
+
+
+# --- what an answer says -------------------------------------------------------------------------------------------
+
+
+def _parse_success(response: HttpAnswer) -> dict[str, Any]:
+    if response.status == HTTPStatus.NO_CONTENT:
         return {}
-    answer = _parse_json(response)
+    answer = _parse_json(response.content)
     if not isinstance(answer, dict):
         raise AnswerLostError(
-            f"the API answered {response.status_code} with something that is no JSON",
-            status=response.status_code,
+            f"the API answered {response.status} with something that is not JSON of this API",
+            status=response.status,
             code="no JSON",
         )
     return answer
 
 
-def _parse_json(response: HttpResponse) -> Any:
-    """What the body holds, None where it is no JSON. Halves of characters become U+FFFD, like bytes that are no text."""
+def _parse_json(content: bytes) -> Any:
+    """What the body holds, None where it is not JSON that we could send again.
+
+    Halves of characters become U+FFFD, like bytes that are not text.
+    """
     try:
-        answer = response.json()
-    except ValueError:
+        answer = _load_json(content)
+        text, halves = _HALVES.subn("\ufffd", json.dumps(answer, ensure_ascii=False))
+        answer = _load_json(text) if halves else answer
+    except (ValueError, RecursionError):
         return None
-    text, halves = _HALVES.subn("\ufffd", json.dumps(answer, ensure_ascii=False))
-    return json.loads(text) if halves else answer
+    return None if _is_deep(answer) else answer
 
 
-def _refusal(response: HttpResponse) -> ContactError | UnreachableError:
-    status = response.status_code
+def _load_json(text: str | bytes) -> Any:
+    return json.loads(text, parse_int=_parse_int, parse_float=_parse_float, parse_constant=_parse_float)
+
+
+def _parse_int(text: str) -> int | float:
+    """Whole numbers of more than 18 digits as JavaScript reads them: our state holds 64 bits."""
+    return int(text) if len(text) <= 18 else _parse_float(text)
+
+
+def _parse_float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number that JSON cannot hold")
+    return number
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [child for node in level for child in _children(node)]
+        if not level:
+            return False
+    return True
+
+
+def _children(node: Any) -> Iterable[Any]:
+    if isinstance(node, dict):
+        return node.values()
+    return node if isinstance(node, list) else ()
+
+
+def _refusal(response: HttpAnswer) -> ContactError | UnreachableError:
+    status = response.status
     message, code = describe_error(response)
     if status == HTTPStatus.UNAUTHORIZED:
         return RefusedError(
@@ -248,42 +313,69 @@ def _refusal(response: HttpResponse) -> ContactError | UnreachableError:
     return kinds.get(status, ContactError)(message, status=status, code=code)
 
 
-def describe_error(response: HttpResponse) -> tuple[str, str]:
+def describe_error(response: HttpAnswer) -> tuple[str, str]:
     """Message and code of an error answer in any of its shapes: nested (gateway), flat (handlers), HTML.
 
-    Texts that could echo a person's data (``errors[].value``) stay out: only titles and paths are passed on.
+    Texts that could echo a person's data (``errors[].value``) stay out: only paths, and titles that are clipped and
+    cleaned, are passed on.
     """
     payload = _error_payload(response)
     title = payload.get("title") or payload.get("message")
-    paths = [str(one.get("path")) for one in payload.get("errors") or [] if isinstance(one, dict) and one.get("path")]
-    message = f"the API answered {response.status_code}"
+    errors = payload.get("errors")
+    paths = [one.get("path") for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
+    plain_paths = [path for path in paths if isinstance(path, str) and _PLAIN_PATH.fullmatch(path)]
+    message = f"the API answered {response.status}"
     if isinstance(title, str):
-        message += f" ({title[:80]})"
-    if paths:
-        message += " at " + ", ".join(paths[:5])
-    return message, str(payload.get("code") or payload.get("key") or "")
+        redactor = find_redactor() or Redactor()
+        message += f" ({redactor.clean(title[: 2 * _TITLE_LENGTH])[:_TITLE_LENGTH].replace(';', ',')})"
+    if plain_paths:
+        message += " at " + ", ".join(plain_paths[:5])
+    code = str(payload.get("code") or payload.get("key") or "")
+    return message, code if _PLAIN_CODE.fullmatch(code) else ""
 
 
-def _error_payload(response: HttpResponse) -> Mapping[str, Any]:
-    data = _parse_json(response)
+def _error_payload(response: HttpAnswer) -> Mapping[str, Any]:
+    data = _parse_json(response.content)
     if isinstance(data, dict) and isinstance(data.get("error"), dict):
         return dict(data["error"])
     return data if isinstance(data, dict) else {}
 
 
-def _code(response: HttpResponse) -> str:
-    return describe_error(response)[1]
+# --- headers -------------------------------------------------------------------------------------------------------
 
 
-def _retry_after(response: HttpResponse, now: float) -> float | None:
-    """Seconds of a Retry-After in either form; None where there is none or it says nothing. ``now`` is since the epoch."""
-    text = response.headers.get("retry-after", "").strip()
-    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
-        return float(text)
+def parse_policy(header: str) -> float | None:
+    """Requests a second that ``ratelimit-policy`` allows: the lowest of its quotas over a minute or less; None without one.
+
+    ``"per-second"; q=10; w=1, "per-minute"; q=300; w=60`` allows 5.
+    """
+    rates = []
+    for item in re.sub('"[^"]*"', "", header).split(","):
+        found = {name: _POLICY[name].search(item) for name in _POLICY}
+        quota, window = (int(match[1]) if match else 0 for match in found.values())
+        if quota > 0 and 0 < window <= MAX_WINDOW_S:
+            rates.append(quota / window)
+    return min(rates, default=None)
+
+
+_POLICY = {name: re.compile(rf";\s*{name}\s*=\s*([0-9]{{1,15}})(?![0-9])") for name in "qw"}
+
+
+def parse_http_date(header: str) -> float | None:
+    """Seconds since the epoch; None for what is not a date."""
     try:
-        moment = parsedate_to_datetime(text)
-    except (TypeError, ValueError):
+        moment = parsedate_to_datetime(header)
+        return (moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment).timestamp()
+    except (TypeError, ValueError, OverflowError, IndexError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=dt.UTC)
-    return max(0.0, moment.timestamp() - now)
+
+
+def _retry_after(header: str, now: float) -> float | None:
+    """Seconds of a Retry-After in either form; None where there is none or it says nothing. ``now`` is since the epoch."""
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", header.strip()):
+        return min(float(header), _LONGEST_S)
+    moment = parse_http_date(header)
+    return None if moment is None else max(0.0, moment - now)
+
+
+_LONGEST_S = 1e9

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from openphone_sync.model import ContactDraft, FieldDefinition, Json, RemoteContact, RemoteField, RemoteItem
 
 _KNOWN_DEFAULTS = frozenset({"firstName", "lastName", "company", "role", "phoneNumbers", "emails"})
+_MAX_ID_LENGTH = 255  # 24 hexadecimal digits, seen live
 _KNOWN_ITEM = frozenset({"id", "name", "value"})
 
 
@@ -25,7 +26,7 @@ def parse_contact(
     another name for the same value, and only by its key is it known to be one of ours.
     """
     contact_id = data.get("id")
-    if not isinstance(contact_id, str) or not contact_id:
+    if not is_id(contact_id):
         raise ValueError("a contact without an id")
     defaults = _mapping(data.get("defaultFields"))
     return RemoteContact(
@@ -43,6 +44,11 @@ def parse_contact(
         source_url=_text(data.get("sourceUrl")),
         read_at_s=read_at_s,
     )
+
+
+def is_id(value: object) -> TypeGuard[str]:
+    """Whether this can be a contact's id, as a part of an address."""
+    return isinstance(value, str) and 0 < len(value) <= _MAX_ID_LENGTH and value not in (".", "..")
 
 
 def parse_definition(data: Mapping[str, Any]) -> FieldDefinition | None:

@@ -150,20 +150,26 @@ def save_told(state_dir: Path, told: Told) -> None:
 
 
 def ping(
-    settings: Settings, what: str, body: str = "", *, attempts: int = PING_ATTEMPTS, teller: str = OPERATOR
+    settings: Settings,
+    what: str,
+    body: str = "",
+    *,
+    attempts: int = PING_ATTEMPTS,
+    teller: str = OPERATOR,
+    timeout_s: float = PING_TIMEOUT_S,
 ) -> None:
     """One health-check ping: ``start``, an exit code, or nothing for success (healthchecks.io, "Pinging API").
 
-    ``teller`` is the logger that is told of a failure.
+    ``teller`` is the logger that is told of a failure. Each attempt is over after ``timeout_s``, whatever is sent.
     """
     if not settings.healthcheck_url:
         return
     try:
-        _send_ping(_ping_address(settings.healthcheck_url, what), body, attempts)
+        failure = _send_ping(_ping_address(settings.healthcheck_url, what), body, attempts, timeout_s)
     except Exception as error:  # noqa: BLE001  # an alert never fails a run
-        logging.getLogger(teller).warning(
-            "the health-check ping failed (%s); check OPENPHONE_HEALTHCHECK_URL", type(error).__name__
-        )
+        failure = type(error).__name__
+    if failure:
+        logging.getLogger(teller).warning("the health-check ping failed (%s); check OPENPHONE_HEALTHCHECK_URL", failure)
 
 
 def _ping_address(url: str, what: str) -> str:
@@ -173,21 +179,24 @@ def _ping_address(url: str, what: str) -> str:
     return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{what}" if what else parts.path))
 
 
-def _send_ping(address: str, body: str, attempts: int) -> None:
+def _send_ping(address: str, body: str, attempts: int, timeout_s: float) -> str:
+    """Why it failed; empty where it did not."""
     from openphone_sync.ops.http import HttpError, make_http_client  # noqa: PLC0415  # 70 ms that runs without pings save
 
-    with make_http_client(PING_TIMEOUT_S, follow_redirects=True) as client:
-        for attempt in range(attempts):
+    failure = ""
+    with make_http_client(timeout_s, base_url=address, follow_redirects=True) as client:
+        for _ in range(attempts):
             try:
-                response = client.post(address, content=body.encode())
-                if response.status_code in _NOT_ALLOWED:  # a monitor that knows GET alone
-                    response = client.get(address)
-                response.raise_for_status()
-            except HttpError:
-                if attempt + 1 == attempts:
-                    raise
-            else:
-                return
+                answer = client.fetch("POST", address, content=body.encode())
+                if answer.status in _NOT_ALLOWED:  # a monitor that knows GET alone
+                    answer = client.fetch("GET", address)
+            except HttpError as error:
+                failure = str(error)
+                continue
+            if answer.is_success:
+                return ""
+            failure = f"it answered {answer.status}"
+    return failure
 
 
 def send_message(settings: Settings, title: str, body: str) -> bool:

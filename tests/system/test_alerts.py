@@ -1,15 +1,20 @@
 """Alerts and health-check pings, sent to a real receiver on this machine."""
 
+import itertools
 import json
 import socket
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from openphone_sync.config import load_settings
+from openphone_sync.ops.alerts import PING_ATTEMPTS, PING_TIMEOUT_S, ping
 from openphone_sync.ops.lock import run_lock
 from tests.fault_injection import Fault, FaultKind
 from tests.office import JAMES, Office, Ran
+from tests.raw_server import answering, raw_server
 from tests.receiver import Receiver
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Apprise imports what Python 3.13 drops
@@ -195,3 +200,13 @@ def test_a_damaged_memory_of_what_was_told_is_no_trouble(
     fail(office, settings)
     (office.state_dir / "alerts.json").write_text('{"fail')
     assert office.run("sync", "-q", **settings).code == 0
+
+
+def test_a_receiver_that_drips_costs_a_few_seconds_and_no_run(office: Office) -> None:
+    dripping = answering(b"HTTP/1.1 200 OK\r\nX: ", pause_s=0.05, endless=itertools.repeat(b"x"))
+    with raw_server(dripping) as port:
+        settings = load_settings({**office.environment, "OPENPHONE_HEALTHCHECK_URL": f"http://127.0.0.1:{port}/"})
+        start = time.monotonic()
+        ping(settings, "start", timeout_s=0.3)
+        assert time.monotonic() - start < 2 * 0.3 + 1
+    assert PING_TIMEOUT_S * PING_ATTEMPTS <= 10

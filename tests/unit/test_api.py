@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from pytest_httpx import HTTPXMock
 
@@ -25,7 +29,8 @@ from openphone_sync.errors import (
 from openphone_sync.model import ContactDraft, RemoteField
 from openphone_sync.openphone.api import OpenPhone, make_client
 from openphone_sync.openphone.pacing import Pacer
-from openphone_sync.openphone.retry import FAILURES_IN_A_ROW, RetryRules
+from openphone_sync.openphone.retry import FAILURES_IN_A_ROW, RetryRules, parse_policy
+from tests.raw_server import answering, raw_server
 from tests.unit.test_pacing import HandClock
 
 URL = "https://api.example.com"
@@ -40,13 +45,13 @@ pytestmark = pytest.mark.httpx_mock(can_send_already_matched_responses=True)
 class Phone:
     """The client under test, with what it said and how it waited."""
 
-    def __init__(self, folder: Path, rules: RetryRules | None = None) -> None:
+    def __init__(self, folder: Path, rules: RetryRules | None = None, url: str = URL, timeout_s: float = 1.0) -> None:
         self.clock = HandClock()
         self.warnings: list[str] = []
         self.stopped = False
         self.pacer = Pacer(folder / "pacing.db", 0.001, self.clock)
         self.api = OpenPhone(
-            make_client(URL, "key", 1.0),
+            make_client(url, "key", timeout_s),
             self.pacer,
             rules or RetryRules(RETRIES, 0.0),
             self.clock,
@@ -231,6 +236,9 @@ def test_a_run_that_stops_sends_nothing_more(phone: Phone) -> None:
         ("86400", 300),
         ("9" * 400, 300),
         ("Fri, 31 Dec 9999 23:59:59 GMT", 300),
+        ("Fri, 31 Dec 99999 23:59:59 GMT", 0),
+        ("Fri, 31 Dec " + "9" * 30 + " 23:59:59 GMT", 0),
+        ("Fri, 31 Dec 2026 23:59:59 +99999999999", 0),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
     ],
 )
@@ -283,6 +291,35 @@ def test_429_for_ever_gives_the_contact_up(phone: Phone, httpx_mock: HTTPXMock) 
     assert len(httpx_mock.get_requests()) == 1 + RETRIES
 
 
+@pytest.mark.parametrize(
+    ("header", "per_second"),
+    [
+        ('"per-second"; q=10; w=1', 10),
+        ('"a";q=10;w=1, "b";q=300;w=60', 5),
+        ('"a";w=60;q=300,"b";q=10;w=1', 5),
+        ('"day";q=5000;w=86400', None),
+        ('"day";q=5000;w=86400, "s";q=4;w=1', 4),
+        ('"none";q=0;w=1', None),
+        ('"no window";q=7', None),
+        ('"q=1; w=60";q=10;w=1', 10),
+        ("q=1;w=60", None),
+        ('"a";q=' + "9" * 5000 + ";w=1", None),
+        ("", None),
+    ],
+)
+def test_all_items_of_a_policy_are_read_and_a_long_window_says_nothing(header: str, per_second: float | None) -> None:
+    assert parse_policy(header) == per_second
+
+
+def test_no_policy_spaces_requests_more_than_five_seconds_apart(phone: Phone, httpx_mock: HTTPXMock) -> None:
+    httpx_mock.add_response(headers={"ratelimit-policy": '"per-minute"; q=1; w=60'}, json={"data": contact()})
+    phone.api.read_contact(ID)
+    start = phone.clock.now()
+    for _ in range(3):
+        phone.api.read_contact(ID)
+    assert 10 <= phone.clock.now() - start <= 15.1
+
+
 def test_a_lower_policy_slows_the_requests_down(phone: Phone, httpx_mock: HTTPXMock) -> None:
     httpx_mock.add_response(headers={"ratelimit-policy": '"per-second"; q=2; w=1'}, json={"data": contact()})
     phone.api.read_contact(ID)
@@ -309,6 +346,42 @@ def test_an_empty_page_with_a_token_is_not_the_end(phone: Phone, httpx_mock: HTT
     assert [one.contact_id for one in phone.api.read_contacts()] == ["1"]
 
 
+def serve_pages(httpx_mock: HTTPXMock, pages: Callable[[int], dict[str, Any]]) -> None:
+    """Page after page, each made from its number."""
+    numbers = itertools.count()
+    httpx_mock.add_callback(lambda _: httpx.Response(200, json=pages(next(numbers))))
+
+
+def ids(start: int, count: int = 50) -> list[str]:
+    return [str(number) for number in range(start, start + count)]
+
+
+def test_ever_new_tokens_of_empty_pages_are_not_followed_for_ever(phone: Phone, httpx_mock: HTTPXMock) -> None:
+    serve_pages(httpx_mock, lambda n: page(*ids(0) if n == 0 else [], nextPageToken=f"t{n}"))
+    assert len(list(phone.api.read_contacts())) == 50
+    assert len(httpx_mock.get_requests()) == 3
+
+
+ENDLESS: dict[str, Callable[[int], dict[str, Any]]] = {
+    "a repeated token after a full page": lambda n: page(*ids(50 * n), nextPageToken="same"),
+    "the same full page under ever new tokens": lambda n: page(*ids(0), nextPageToken=f"t{n}"),
+    "the same page, not full, under ever new tokens": lambda n: page("1", nextPageToken=f"t{n}"),
+    "known pages with empty ones between them": lambda n: page(*ids(0) if n % 2 == 0 else [], nextPageToken=f"t{n}"),
+    "a token of 100 kB": lambda n: page("1", nextPageToken="t" * 100_000),
+    "a token that is not text": lambda n: page("1", nextPageToken={"offset": n}),
+}
+
+
+@pytest.mark.parametrize("pages", ENDLESS.values(), ids=ENDLESS)
+def test_a_list_without_an_end_is_an_error_and_never_a_complete_list(
+    pages: Callable[[int], dict[str, Any]], phone: Phone, httpx_mock: HTTPXMock
+) -> None:
+    serve_pages(httpx_mock, pages)
+    with pytest.raises(UnreachableError, match="list of contacts"):
+        list(phone.api.read_contacts())
+    assert len(httpx_mock.get_requests()) <= 4
+
+
 @pytest.mark.parametrize("broken", [{"status_code": 429}, {"status_code": 502}, {"status_code": 400}, {"json": {}}])
 def test_a_page_that_fails_is_never_the_end(broken: dict[str, Any], phone: Phone, httpx_mock: HTTPXMock) -> None:
     httpx_mock.add_response(url=f"{CONTACTS}?maxResults=50", json=page("1", nextPageToken="a"))
@@ -318,7 +391,7 @@ def test_a_page_that_fails_is_never_the_end(broken: dict[str, Any], phone: Phone
 
 
 def test_what_has_no_id_in_a_list_is_left_out(phone: Phone, httpx_mock: HTTPXMock) -> None:
-    odd = {"data": [contact("1"), {"id": None}, {"id": 7}, {"id": ""}, {}, None, "x"]}
+    odd = {"data": [contact("1"), *({"id": value} for value in (None, 7, "", "..", "x" * 256)), {}, None, "x"]}
     httpx_mock.add_response(json=odd)
     assert [one.contact_id for one in phone.api.read_contacts()] == ["1"]
 
@@ -371,12 +444,87 @@ def test_half_an_emoji_is_read_as_a_replacement_character(body: bytes, phone: Ph
     assert found.role == "\U0001f44d"
 
 
+UNUSABLE = {
+    "200,000 brackets": b"[" * 200_000,
+    "200,000 brackets that close": b'{"data": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "deeper than the state can keep": b'{"data": {"id": "1", "x": ' + b"[" * 300 + b"]" * 300 + b"}}",
+    "a number of 5,000 digits": b'{"data": {"id": "1", "x": ' + b"9" * 5_000 + b"}}",
+    "infinity": b'{"data": {"id": "1", "x": 1e400}}',
+    "not a number": b'{"data": {"id": "1", "x": NaN}}',
+}
+
+
+@pytest.mark.parametrize("body", UNUSABLE.values(), ids=UNUSABLE)
+@pytest.mark.parametrize("status", [200, 400, 503])
+def test_json_that_cannot_be_kept_is_an_answer_without_json(
+    body: bytes, status: int, phone: Phone, httpx_mock: HTTPXMock
+) -> None:
+    httpx_mock.add_response(status_code=status, content=body)
+    with pytest.raises(ContactError):
+        phone.api.read_contact(ID)
+
+
+@pytest.mark.parametrize("number", [10**18, 10**20, -(10**30), 10**300])
+def test_a_whole_number_of_any_length_is_kept_as_javascript_reads_it(
+    number: int, phone: Phone, httpx_mock: HTTPXMock
+) -> None:
+    fields = [{"key": "k1", "name": "Case", "type": "number", "value": number}]
+    httpx_mock.add_response(json={"data": contact(customFields=fields)})
+    [field] = phone.api.read_contact(ID).custom_fields
+    assert field.value == float(number)
+    assert msgspec.json.decode(msgspec.json.encode(field), type=RemoteField) == field
+
+
+def test_texts_of_a_refusal_are_clipped_and_cleaned(phone: Phone, httpx_mock: HTTPXMock) -> None:
+    body = {
+        "title": "Number +1 213 555 0134 of ann@example.com is taken; " + "x" * 100_000,
+        "code": "c" * 5_000,
+        "errors": [{"path": "/a"}, {"path": "/Ann Smith"}, {"path": "/" + "b" * 5_000}, {"path": 7}, None],
+    }
+    httpx_mock.add_response(status_code=400, json=body)
+    with pytest.raises(ContactError) as caught:
+        phone.api.create_contact(DRAFT)
+    assert caught.value.message.startswith("the API answered 400 (Number [phone] of [e-mail] is taken, xxx")
+    assert caught.value.message.endswith(") at /a")
+    assert len(caught.value.message) < 120
+    assert caught.value.code == ""
+
+
+def test_a_contact_is_asked_for_by_its_id_whatever_the_id_holds(phone: Phone, httpx_mock: HTTPXMock) -> None:
+    httpx_mock.add_response(json={"data": contact()})
+    phone.api.read_contact("a/../b?c#d")
+    [request] = httpx_mock.get_requests()
+    assert request.url.raw_path == b"/v1/contacts/a%2F..%2Fb%3Fc%23d"
+
+
+def test_what_is_only_read_is_not_waited_for_once_the_run_stops(tmp_path: Path) -> None:
+    with raw_server(answering(b"HTTP/1.1 200 OK\r\nX: ", pause_s=0.05, endless=itertools.repeat(b"x"))) as port:
+        phone = Phone(tmp_path, url=f"http://127.0.0.1:{port}", timeout_s=30.0)
+        timer = threading.Timer(0.2, lambda: setattr(phone, "stopped", True))
+        timer.start()
+        start = time.monotonic()
+        with pytest.raises(NotSentError):
+            phone.api.read_contact(ID)
+        assert time.monotonic() - start < 1.0
+        timer.join()
+        phone.close()
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_429_without_end_says_who_else_could_be_asking(busy: bool, phone: Phone, httpx_mock: HTTPXMock) -> None:
+    httpx_mock.add_response(status_code=429 if busy else 503)
+    with pytest.raises(UnreachableError) as caught:
+        phone.api.read_identity()
+    assert ("other programs that use the same key" in str(caught.value)) is busy
+    assert ("check OPENPHONE_BASE_URL" in str(caught.value)) is not busy
+
+
 def test_half_an_emoji_in_a_refusal_is_no_harm(phone: Phone, httpx_mock: HTTPXMock) -> None:
     body = json.dumps({**FLAT, "title": "No \ud83d", "code": "\ud83d"})
     httpx_mock.add_response(status_code=400, content=body.encode())
     with pytest.raises(ContactError) as caught:
         phone.api.create_contact(DRAFT)
-    assert (caught.value.message, caught.value.code) == ("the API answered 400 (No \ufffd)", "\ufffd")
+    assert (caught.value.message, caught.value.code) == ("the API answered 400 (No \ufffd)", "")
 
 
 @pytest.mark.parametrize("field_id", [None, "i1"])

@@ -206,6 +206,18 @@ def test_a_lower_policy_of_the_api_is_obeyed_and_a_higher_one_is_not(pacer: Pace
     assert gaps(take(pacer, clock, 3)) == [SPACING_S] * 2
 
 
+def test_no_policy_of_the_api_outlives_the_run(pacer: Pacer, clock: HandClock, tmp_path: Path) -> None:
+    pacer.obey_policy(0.0001)
+    pacer.widen()
+    take(pacer, clock, 1)
+    assert gaps(take(pacer, clock, 3)) == [MAX_SPACING_S] * 2
+    next_run = Pacer(tmp_path / "pacing.db", SPACING_S, clock)
+    next_run.narrow()
+    take(next_run, clock, 1)
+    assert gaps(take(next_run, clock, 3)) == [round(SPACING_S * WIDEN * NARROW, 4)] * 2
+    next_run.close()
+
+
 def test_a_clock_set_back_does_not_stall(pacer: Pacer, clock: HandClock) -> None:
     pacer.widen(250.0)
     take(pacer, clock, 3)
