@@ -149,7 +149,7 @@ def open_context(
             settings=settings,
             store=store,
             workspace=workspace,
-            open_source=lambda: open_source(settings),
+            open_source=lambda: open_source(settings, lambda: signal_number() != 0),
             clock=clock,
             progress=progress,
             workers=workers,
@@ -165,8 +165,11 @@ def open_context(
         store.close()
 
 
-def open_source(settings: Settings) -> ClientSource:
-    """The client table of the settings. The log's redactor learns the names in every row that is read."""
+def open_source(settings: Settings, stopping: Callable[[], bool] = lambda: False) -> ClientSource:
+    """The client table of the settings; ``stopping`` ends every wait for it.
+
+    The log's redactor learns the names in every row that is read.
+    """
     from openphone_sync.postgres import PostgresClients  # noqa: PLC0415  # 80 ms that commands on the state save
 
     redactor = find_redactor()
@@ -177,6 +180,7 @@ def open_source(settings: Settings) -> ClientSource:
         extra_columns=settings.extra_columns,
         fetch_size=settings.batch_size,
         on_row=redactor.learn_row if redactor else None,
+        stopping=stopping,
     )
 
 

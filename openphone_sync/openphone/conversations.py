@@ -144,7 +144,7 @@ class ConversationReader:
 
     def read_numbers(self) -> list[Json]:
         """The office's own numbers, as the API gives them."""
-        return self._caller.read_list("/phone-numbers")
+        return list(self._caller.read_list("/phone-numbers"))
 
     def read_users(self) -> list[Json]:
         """The people of the workspace; system users such as AI agents are none of them."""

@@ -133,7 +133,7 @@ class Caller:
         try:
             return self.call("GET", path, params=params)
         except ContactError as error:
-            advice = error.mend or "check OPENPHONE_BASE_URL, or try later"
+            advice = error.fix or "check OPENPHONE_BASE_URL, or try later"
             raise UnreachableError(f"OpenPhone cannot be read: {error.what}; {advice}") from error
 
     def read_list(self, path: str) -> list[dict[str, Any]]:

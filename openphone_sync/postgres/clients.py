@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import psycopg
@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from openphone_sync.errors import ConfigurationError
 from openphone_sync.model import ClientRow, SourceIdentity
-from openphone_sync.postgres.connecting import closing_on_error, connect, is_conninfo, plain_errors
+from openphone_sync.postgres.connecting import begin_reading, closing_on_error, connect, is_conninfo, plain_errors
 from openphone_sync.postgres.decoding import decode_stored, find_codec
 from openphone_sync.postgres.relations import TableRelation, find_table, make_query_source
 from openphone_sync.rules.mapping import AGE_COLUMNS, ALTERNATE_COLUMN, MAIN_COLUMNS, REQUIRED_COLUMNS
@@ -33,20 +33,17 @@ class PostgresClients:
         extra_columns: Sequence[str] = (),
         fetch_size: int = 50,
         on_row: Callable[[str], None] | None = None,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._host = str(conninfo_to_dict(dsn).get("host", "")) if is_conninfo(dsn) else ""
-        self._connection = connect(dsn)
+        self._connection = connect(dsn, stopping)
         self._fetch_size = fetch_size
         self._on_row = on_row or (lambda _: None)
         self._encoding = self._connection.info.parameter_status("server_encoding") or ""
         self._codec = find_codec(self._encoding)
-        with closing_on_error(self.close), plain_errors(*_READING):
+        with closing_on_error(self.close), self._plain_errors():
             self._identity_system = self._read_system()
-            # Described first and read in the same kind of transaction: every statement sees committed rows only.
-            self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            self._connection.read_only = True
-            # Whatever role, database or PGTZ say: days must not depend on who reads them. LOCAL, for transaction poolers.
-            self._connection.execute("SET LOCAL TimeZone TO 'UTC'; SET LOCAL DateStyle TO 'ISO'")
+            begin_reading(self._connection)
             self._relation = _QueryRelation(self._connection, query) if query else _find_table(self._connection, table)
             self._columns = _choose_columns(self._relation, extra_columns)
 
@@ -65,7 +62,7 @@ class PostgresClients:
 
     def hides_rows(self) -> bool:
         """Whether row-level security applies to our role on the table."""
-        with plain_errors(*_READING):
+        with self._plain_errors():
             return self._relation.row_security(self._connection)
 
     def read_clients(self, *, client_type: str | None = None, limit: int | None = None) -> Iterator[ClientRow]:
@@ -76,7 +73,7 @@ class PostgresClients:
             )
         statement = self._statement(client_type, limit)
         last: str | None = None
-        with plain_errors(*_READING), self._connection.cursor(name="openphone_sync_clients") as cursor:
+        with self._plain_errors(), self._connection.cursor(name="openphone_sync_clients") as cursor:
             cursor.itersize = self._fetch_size
             cursor.execute(statement)
             for client_id, document in map(self._decode, cursor):
@@ -97,13 +94,16 @@ class PostgresClients:
         statement = sql.SQL("SELECT {} FROM (SELECT {} FROM {}) AS q WHERE q.id::text = {} LIMIT 1").format(
             self._id_and_document(), self._chosen(), self._relation.source, sql.Literal(client_id)
         )
-        with plain_errors(*_READING):
+        with self._plain_errors():
             row = self._connection.execute(statement).fetchone()
         if row is None:
             return None
         client = ClientRow(*self._decode(row))
         self._on_row(client.document)
         return client
+
+    def _plain_errors(self) -> AbstractContextManager[None]:
+        return plain_errors(*_READING, self._connection)
 
     def close(self) -> None:
         """End the transaction and the connection."""

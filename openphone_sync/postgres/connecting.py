@@ -12,11 +12,22 @@ from psycopg.conninfo import conninfo_to_dict
 
 from openphone_sync.errors import ConfigurationError, RefusedError, RunError, UnreachableError
 from openphone_sync.postgres.encryption import choose_protection, read_options
+from openphone_sync.postgres.waiting import LOCK_TIMEOUT_S, make_connection_type
 
 CONNECT_TIMEOUT_S = 10
 
 _KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 6}
 """Seconds and tries: a network that falls silent is noticed after a minute and a half, not after two hours."""
+
+SESSION = {
+    "lock_timeout": f"{LOCK_TIMEOUT_S}s",
+    "statement_timeout": "0",  # Supabase ends statements after two minutes, however slow the reader is
+    "transaction_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "TimeZone": "UTC",  # whatever role, database or PGTZ say: days must not depend on who reads them
+    "DateStyle": "ISO",
+}
+"""Set for a transaction only, so that a pooler can give the connection to others afterwards."""
 
 _CREDENTIALS = re.compile(
     r"password|authentication|no pg_hba\.conf entry|role .* does not exist|database .* does not exist|SASL|"
@@ -28,8 +39,8 @@ _SUPABASE_DIRECT = re.compile(r"db\.[a-z0-9]+\.supabase\.co")
 """IPv6 only, unless the project has the IPv4 add-on (supabase.com/docs/guides/database/connecting-to-postgres)."""
 
 
-def connect(dsn: str) -> psycopg.Connection[Any]:
-    """A connection for reading; over the internet encrypted (`postgres.encryption`).
+def connect(dsn: str, stopping: Callable[[], bool] = lambda: False) -> psycopg.Connection[Any]:
+    """A connection for reading; over the internet encrypted (`postgres.encryption`). ``stopping`` ends every wait.
 
     Raises `ConfigurationError` for a malformed string, `RefusedError` for credentials and for a server that offers no
     encryption, `UnreachableError` otherwise; none of them quotes the string, since libpq echoes pieces of a malformed one.
@@ -50,7 +61,7 @@ def connect(dsn: str) -> psycopg.Connection[Any]:
     protection = choose_protection(dsn, effective)
     options.update(protection)
     try:
-        return psycopg.connect(dsn, prepare_threshold=None, **options)
+        return make_connection_type(stopping).connect(dsn, prepare_threshold=None, **options)
     except psycopg.Error as error:
         raise _connect_error(error, effective, protection) from None
 
@@ -76,14 +87,31 @@ def closing_on_error(close: Callable[[], None]) -> Iterator[None]:
         raise
 
 
+def begin_reading(connection: psycopg.Connection[Any], more: Mapping[str, str] | None = None) -> None:
+    """Begin a transaction that only reads, in one snapshot, with the server settings of `SESSION` and ``more``."""
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    connection.read_only = True
+    session = {**SESSION, **(more or {})}
+    connection.execute(
+        "SELECT set_config(s.name, w.value, true) FROM pg_settings s JOIN unnest(%s::text[], %s::text[]) "
+        "AS w(name, value) ON w.name = s.name",
+        (list(session), list(session.values())),
+    )
+
+
 @contextmanager
-def plain_errors(what: str, setting: str) -> Iterator[None]:
+def plain_errors(what: str, setting: str, connection: psycopg.Connection[Any] | None = None) -> Iterator[None]:
     """Turn Postgres' errors into ours; ``what`` (``the clients``) is being read, and ``setting`` says from where.
 
     Server messages name relations and columns, never row values, in these classes.
     """
     try:
         yield
+    except psycopg.errors.LockNotAvailable:
+        raise UnreachableError(
+            f"{what} cannot be read, since the table is locked{_describe_locks(connection)}; "
+            "wait until that has ended, and run again"
+        ) from None
     except psycopg.errors.InsufficientPrivilege as error:
         raise _refusal(error, what) from None
     except (psycopg.ProgrammingError, psycopg.errors.ReadOnlySqlTransaction) as error:
@@ -103,6 +131,27 @@ def _refusal(error: psycopg.Error, what: str) -> RefusedError:
             "connect as the table's owner, or as a role with BYPASSRLS"
         )
     return RefusedError(f"the database role may not read {what} ({_primary(error)}); GRANT SELECT on it to the role")
+
+
+def _describe_locks(connection: psycopg.Connection[Any] | None) -> str:
+    """Which process has shut readers out of a table of this database, or waits to do so; empty where Postgres does not say."""
+    if connection is None:
+        return ""
+    try:
+        connection.rollback()
+        row = connection.execute(
+            "SELECT l.relation::regclass::text, l.pid, a.usename, nullif(a.application_name, '') "
+            "FROM pg_locks l JOIN pg_database d ON d.oid = l.database AND d.datname = current_database() "
+            "LEFT JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'relation' "
+            "AND l.mode = 'AccessExclusiveLock' AND l.pid <> pg_backend_pid() ORDER BY l.granted DESC LIMIT 1"
+        ).fetchone()
+    except psycopg.Error:
+        return ""
+    if row is None:
+        return ""
+    relation, pid, user, program = row
+    by = ", ".join([*([f"user {user}"] if user else []), *([program] if program else [])])
+    return f": process {pid}{f' ({by})' if by else ''} has locked {relation}"
 
 
 def _what_ended(error: psycopg.OperationalError) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,7 @@ from psycopg.pq import TransactionStatus
 
 from openphone_sync.errors import ConfigurationError
 from openphone_sync.model import Block, ConversationCounts, Selection
-from openphone_sync.postgres.connecting import closing_on_error, connect, plain_errors
+from openphone_sync.postgres.connecting import begin_reading, closing_on_error, connect, plain_errors
 from openphone_sync.postgres.relations import TableRelation, find_table
 from openphone_sync.rules.phones import parse_phones
 
@@ -27,18 +27,13 @@ BLOCK_BYTES = 256 * 1024
 _CANCEL_TIMEOUT_S = 2.0
 
 _SESSION = {
-    "TimeZone": "UTC",  # times with a zone are written in UTC
-    "DateStyle": "ISO",
     "IntervalStyle": "postgres",
     "bytea_output": "hex",
     "extra_float_digits": "1",  # shortest text that reads back as the same number
     "row_security": "off",  # rows that a policy would hide are an error, as in pg_dump
-    "statement_timeout": "0",  # Supabase ends statements after two minutes
-    "transaction_timeout": "0",
-    "idle_in_transaction_session_timeout": "0",
     "jit": "off",  # one plain expression over all rows: compiling it costs more than it saves
 }
-"""Set for our transaction only, so that a pooler can give the connection to others afterwards."""
+"""Set besides those of every reading transaction."""
 
 _QUOTE = b"\x01"
 _JSON_COPY = "COPY ({}) TO STDOUT (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')"
@@ -72,14 +67,8 @@ class PostgresConversations:
         self._connection = connect(dsn)
         self._what = table or DEFAULT_TABLE
         self._spellings: dict[str, list[str]] = {}
-        with closing_on_error(self.close), plain_errors(self._what, "--table"):
-            self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            self._connection.read_only = True
-            self._connection.execute(
-                "SELECT set_config(s.name, w.value, true) FROM pg_settings s JOIN unnest(%s::text[], %s::text[]) "
-                "AS w(name, value) ON w.name = s.name",
-                (list(_SESSION), list(_SESSION.values())),
-            )
+        with closing_on_error(self.close), self._plain_errors():
+            begin_reading(self._connection, _SESSION)
             self._relation = _find_table(self._connection, table)
             self._columns = _read_columns(self._connection, self._relation)
             self._key = _read_primary_key(self._connection, self._relation)
@@ -95,7 +84,7 @@ class PostgresConversations:
 
     def count(self, selection: Selection) -> int:
         """How many rows the selection has in the snapshot that `read_json` and `read_csv` see too."""
-        with plain_errors(self._what, "--table"):
+        with self._plain_errors():
             statement = sql.SQL("SELECT count(*) FROM (SELECT 1 FROM {} AS t {} {}) AS q").format(
                 self._relation.source, self._where(selection), _limit(selection)
             )
@@ -116,7 +105,7 @@ class PostgresConversations:
 
     def read_counts(self) -> ConversationCounts:
         """Totals over the whole table."""
-        with plain_errors(self._what, "--table"):
+        with self._plain_errors():
             months = self._fetch(self._months())
             dated = [row for row in months if row[0] is not None]
             return ConversationCounts(
@@ -140,6 +129,9 @@ class PostgresConversations:
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
+    def _plain_errors(self) -> AbstractContextManager[None]:
+        return plain_errors(self._what, "--table", self._connection)
+
     def _fetch(self, statement: sql.Composed) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = self._connection.execute(statement).fetchall()
         return rows
@@ -147,7 +139,7 @@ class PostgresConversations:
     def _copy(self, statement: sql.Composed) -> Iterator[list[memoryview]]:
         """What COPY sends, one message for each row, some at a time."""
         encoded = statement.as_bytes(self._connection)
-        with plain_errors(self._what, "--table"):
+        with self._plain_errors():
             if self._encoding() == "SQL_ASCII":  # bytes of any encoding: the server would refuse to call them UTF-8
                 self._connection.execute("SELECT set_config('client_encoding', 'SQL_ASCII', true)")
             with self._connection.cursor() as cursor, cursor.copy(encoded) as copy:

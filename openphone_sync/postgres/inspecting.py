@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from openphone_sync.errors import ConfigurationError
-from openphone_sync.postgres.connecting import connect, plain_errors
+from openphone_sync.postgres.connecting import begin_reading, connect, plain_errors
 from openphone_sync.postgres.encryption import is_public, read_options
 from openphone_sync.postgres.relations import make_query_source
 
@@ -78,8 +78,9 @@ def inspect_connection(dsn: str) -> DatabaseInfo:
 
 def inspect_table(dsn: str, name: str, columns: tuple[str, ...], query: str) -> TableInfo:
     """Look at the relation that `PostgresClients` found; ``query`` is the client query, empty for a table."""
-    with connect(dsn) as connection, plain_errors("the clients", "OPENPHONE_CLIENT_TABLE or OPENPHONE_CLIENT_QUERY"):
-        connection.read_only = True
+    setting = "OPENPHONE_CLIENT_TABLE or OPENPHONE_CLIENT_QUERY"
+    with connect(dsn) as connection, plain_errors("the clients", setting, connection):
+        begin_reading(connection)
         if query:
             source: sql.Composable = make_query_source(query)
             return TableInfo(
