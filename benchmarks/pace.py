@@ -25,7 +25,6 @@ from openphone_sync.openphone.api import OpenPhone, make_client
 from openphone_sync.openphone.pacing import Pacer, make_spacing
 from openphone_sync.openphone.retry import RetryRules
 from openphone_sync.ops.http import HttpClient
-from openphone_sync.wiring import WORKERS
 from openphone_sync.sandbox import SANDBOX_KEY, SandboxOptions, SandboxServer
 from openphone_sync.wiring import WORKERS, SystemClock
 
