@@ -1,1 +1,1 @@
-"""The machine around a run: schedule, alerts, log, lock, files."""
+"""Operations: schedule, alerts, log, redaction, lock, files, HTTP."""

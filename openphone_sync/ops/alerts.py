@@ -1,7 +1,7 @@
-"""Tell somebody: health-check pings at each run, messages when a failure begins and when it is over.
+"""Alerts: a health-check ping at each run, a message when runs begin to fail and when they work again.
 
-Texts carry counts and ids only. Whatever goes wrong here is a warning: an alert never fails a run. What was last told
-stands in a small file of the state folder, so that a failure of every night is told once.
+Texts hold counts and ids only. An alert that cannot be sent is a warning and never fails a run. A small file in the state
+folder remembers what was last sent, so that a failure of every night is reported once.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from openphone_sync.errors import BUG, EXIT_CODES, LockedError, RunError
 from openphone_sync.ops.files import save_text
 from openphone_sync.ops.logging import OPERATOR
 
-TOLD_FILE = "alerts.json"
+SENT_FILE = "alerts.json"
 PING_TIMEOUT_S = 5.0
 PING_ATTEMPTS = 2
 IDS_SHOWN = 20
 NOT_BEGUN = frozenset({"unfinished", "stopped"})
-"""Codes of contacts whose turn had not come when a run ended."""
+"""Codes of contacts that a run had not begun when it ended."""
 SIGNALS = 128
 SIGINT_CODE = SIGNALS + 2
 _NOT_ALLOWED = frozenset({405, 501})
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What the receivers believe: ``failing`` the last run failed, ``stale`` the last good run is too old."""
+class Sent:
+    """What the receivers know: whether runs fail, and whether the last good run is too old."""
 
     failing: bool = False
     stale: bool = False
@@ -43,7 +43,7 @@ class Told:
 
 @dataclass(slots=True)
 class Watch:
-    """A run being watched; whoever runs it puts the report and the exit code in."""
+    """A run under watch; its caller fills in the report and the exit code."""
 
     document: Mapping[str, Any] | None = None
     exit_code: int = 0
@@ -56,7 +56,7 @@ def watching(settings: Settings) -> Iterator[Watch]:
     if not settings.alert_on_failure:
         yield watch
         return
-    ping(settings, "start", attempts=1, teller=__name__)  # the ping at the end tells the operator
+    ping(settings, "start", attempts=1, log=__name__)  # if it fails, the ping at the end tells the operator
     try:
         yield watch
     except LockedError:
@@ -73,29 +73,29 @@ def watching(settings: Settings) -> Iterator[Watch]:
 
 
 def notify_end(settings: Settings, watch: Watch) -> None:
-    """A run has ended: ping always, message where failure begins or ends. Somebody's Ctrl-C is no news."""
+    """At the end of a run: always a ping, and a message if runs begin to fail or work again. Ctrl-C is not a failure."""
     ping(settings, str(watch.exit_code) if watch.exit_code else "", describe_counts(watch.document))
     if watch.exit_code == SIGINT_CODE:
         return
-    told = load_told(settings.state_dir)
+    last = load_sent(settings.state_dir)
     failing = watch.exit_code != 0
-    if (failing and not told.failing) or (not failing and told != Told()):
+    if (failing and not last.failing) or (not failing and last != Sent()):
         title = f"openphone-sync {'fails' if failing else 'works again'} on {gethostname()}"
         if not send_message(settings, title, _describe_end(watch)):
-            return  # nobody knows yet: the next run tells it
-    save_told(settings.state_dir, Told(failing, told.stale and failing))
+            return  # nobody was notified: the next run tries again
+    save_sent(settings.state_dir, Sent(failing, last.stale and failing))
 
 
 def notify_age(settings: Settings, *, too_old: bool, words: str) -> None:
-    """``status --max-age`` has judged; told once when it trips and once when it is over."""
-    told = load_told(settings.state_dir)
-    if not settings.alert_on_failure or told.stale == too_old:
+    """The result of ``status --max-age``: one message when the last good run becomes too old, one when it no longer is."""
+    last = load_sent(settings.state_dir)
+    if not settings.alert_on_failure or last.stale == too_old:
         return
     if too_old:
         ping(settings, "1", words)
     state = "has not run for too long" if too_old else "is up to date again"
     if send_message(settings, f"openphone-sync {state} on {gethostname()}", words):
-        save_told(settings.state_dir, replace(told, stale=too_old))
+        save_sent(settings.state_dir, replace(last, stale=too_old))
 
 
 # --- texts ---------------------------------------------------------------------------------------------------------
@@ -109,7 +109,7 @@ def describe_counts(document: Mapping[str, Any] | None) -> str:
 
 
 def describe_failures(document: Mapping[str, Any]) -> str:
-    """Who failed, by external id, and how many were left for the next run; empty where nobody was."""
+    """Which contacts failed, by external id, and how many are left for the next run; empty if none."""
     left = [error for error in document["errors"] if error["code"] in NOT_BEGUN]
     ids = [str(error["externalId"]) for error in document["errors"] if error["code"] not in NOT_BEGUN]
     more = f" and {len(ids) - IDS_SHOWN} more" if len(ids) > IDS_SHOWN else ""
@@ -126,24 +126,24 @@ def _describe_end(watch: Watch) -> str:
     return "\n".join(line for line in lines if line)
 
 
-# --- what was told -------------------------------------------------------------------------------------------------
+# --- what was sent last --------------------------------------------------------------------------------------------
 
 
-def load_told(state_dir: Path) -> Told:
-    """What was last told; a missing or damaged file counts as good news."""
+def load_sent(state_dir: Path) -> Sent:
+    """What was sent last; a missing or damaged file counts as nothing."""
     try:
-        known = json.loads((state_dir / TOLD_FILE).read_text(encoding="utf-8"))
-        return Told(failing=bool(known["failing"]), stale=bool(known["stale"]))
+        known = json.loads((state_dir / SENT_FILE).read_text(encoding="utf-8"))
+        return Sent(failing=bool(known["failing"]), stale=bool(known["stale"]))
     except (OSError, ValueError, KeyError, TypeError):
-        return Told()
+        return Sent()
 
 
-def save_told(state_dir: Path, told: Told) -> None:
-    """Remember it, where the folder can be written."""
-    if told != load_told(state_dir):
+def save_sent(state_dir: Path, sent: Sent) -> None:
+    """Remember it, if the folder can be written."""
+    if sent != load_sent(state_dir):
         with suppress(OSError):
             state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            save_text(state_dir / TOLD_FILE, json.dumps(asdict(told)) + "\n")
+            save_text(state_dir / SENT_FILE, json.dumps(asdict(sent)) + "\n")
 
 
 # --- sending -------------------------------------------------------------------------------------------------------
@@ -155,12 +155,12 @@ def ping(
     body: str = "",
     *,
     attempts: int = PING_ATTEMPTS,
-    teller: str = OPERATOR,
+    log: str = OPERATOR,
     timeout_s: float = PING_TIMEOUT_S,
 ) -> None:
     """One health-check ping: ``start``, an exit code, or nothing for success (healthchecks.io, "Pinging API").
 
-    ``teller`` is the logger that is told of a failure. Each attempt is over after ``timeout_s``, whatever is sent.
+    ``log`` names the logger for a failure. Each attempt ends after ``timeout_s``.
     """
     if not settings.healthcheck_url:
         return
@@ -169,26 +169,26 @@ def ping(
     except Exception as error:  # noqa: BLE001  # an alert never fails a run
         failure = type(error).__name__
     if failure:
-        logging.getLogger(teller).warning("the health-check ping failed (%s); check OPENPHONE_HEALTHCHECK_URL", failure)
+        logging.getLogger(log).warning("the health-check ping failed (%s); check OPENPHONE_HEALTHCHECK_URL", failure)
 
 
 def _ping_address(url: str, what: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("no http address")
+        raise ValueError("not an http address")
     return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{what}" if what else parts.path))
 
 
 def _send_ping(address: str, body: str, attempts: int, timeout_s: float) -> str:
-    """Why it failed; empty where it did not."""
-    from openphone_sync.ops.http import HttpError, make_http_client  # noqa: PLC0415  # 70 ms that runs without pings save
+    """Why it failed; empty if it did not."""
+    from openphone_sync.ops.http import HttpError, make_http_client  # noqa: PLC0415  # 60 ms, not needed without pings
 
     failure = ""
     with make_http_client(timeout_s, base_url=address, follow_redirects=True) as client:
         for _ in range(attempts):
             try:
                 answer = client.fetch("POST", address, content=body.encode())
-                if answer.status in _NOT_ALLOWED:  # a monitor that knows GET alone
+                if answer.status in _NOT_ALLOWED:  # a monitor that only knows GET
                     answer = client.fetch("GET", address)
             except HttpError as error:
                 failure = str(error)
@@ -200,13 +200,15 @@ def _send_ping(address: str, body: str, attempts: int, timeout_s: float) -> str:
 
 
 def send_message(settings: Settings, title: str, body: str) -> bool:
-    """One message to every Apprise address; tells whether somebody got it, or nobody was to."""
+    """One message to every Apprise address; returns whether at least one was sent, or none was wanted."""
     if not settings.alert_urls:
         return True
     try:
         from apprise import Apprise  # noqa: PLC0415  # an extra of 14 MB
     except ImportError:
-        _warn("no message was sent, since OPENPHONE_ALERT_URLS needs the extra alerts; install openphone-sync[alerts]")
+        _warn(
+            "no message was sent, because OPENPHONE_ALERT_URLS needs the extra alerts; install openphone-sync[alerts]"
+        )
         return False
     sent = False
     for number, address in enumerate(settings.alert_urls, 1):
@@ -217,7 +219,7 @@ def send_message(settings: Settings, title: str, body: str) -> bool:
             done = False
         sent |= bool(done)
         if not done:
-            _warn(f"no message could be sent to address {number} of OPENPHONE_ALERT_URLS; mend that address")
+            _warn(f"no message could be sent to address {number} of OPENPHONE_ALERT_URLS; correct that address")
     return sent
 
 

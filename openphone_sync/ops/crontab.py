@@ -39,7 +39,7 @@ _NICKNAMES = {
     "@YEARLY": "0 0 1 1 *",
     "@ANNUALLY": "0 0 1 1 *",
 }
-"""crontab(5); somebody may have written one into our line."""
+"""crontab(5); a person may have written one into our line."""
 _TIMEOUT_S = 30
 _NO_CRONTAB = re.compile(rb"no crontab for|can't open .*no such file", re.IGNORECASE)  # Debian, cronie, macOS; busybox
 _UNFIT = re.compile(r"[\n\r\0\\]")
@@ -198,17 +198,17 @@ class Crontab:
         self._back_up(before)
         if self.read() != before:
             raise StaleError(
-                "another program changed the crontab at this moment, so nothing was written; run the command again"
+                "another program changed the crontab at the same time, so nothing was written; run the command again"
             )
         done = self._call("-", after) if after else self._call("-r")
         if done.returncode != 0:
             raise ConfigurationError(
-                f"crontab refused the new table, so the old one stands ({_first_line(done.stderr)}); "
+                f"crontab refused the new table, so the old one remains ({_first_line(done.stderr)}); "
                 "check OPENPHONE_SYNC_SCHEDULE, and that this user may use cron"
             )
         if self.read() != after:
             raise StaleError(
-                f"another program changed the crontab meanwhile; compare crontab -l with the one before in {self._backups}"
+                f"another program changed the crontab in the meantime; compare crontab -l with the one before in {self._backups}"
             )
 
     def _call(self, argument: str, table: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
@@ -227,7 +227,7 @@ class Crontab:
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise ConfigurationError(
-                f"{self._program} {argument} failed ({type(error).__name__}); run it by hand to see why"
+                f"{self._program} {argument} failed ({type(error).__name__}); run it yourself to see why"
             ) from None
 
     def _back_up(self, table: bytes) -> None:
@@ -242,13 +242,13 @@ class Crontab:
                 old.unlink()
         except OSError as error:
             raise ConfigurationError(
-                f"no copy of the crontab can be kept in {self._backups} ({error.strerror}), so it is left alone; "
-                "mend the folder's rights"
+                f"no copy of the crontab can be kept in {self._backups} ({error.strerror}), so it is left as it is; "
+                "correct the folder's permissions"
             ) from None
 
 
 def read_line(environ: Mapping[str, str], state_dir: Path, now: datetime) -> InstalledLine | None:
-    """Our line in this user's crontab; one that cannot be read counts as none, `schedule show` tells why."""
+    """Our line in this user's crontab; None if there is none or the crontab cannot be read (`schedule show` says why)."""
     try:
         return find_entry(Crontab(environ, state_dir, now).read(), make_marks(state_dir))
     except ConfigurationError:
@@ -257,16 +257,16 @@ def read_line(environ: Mapping[str, str], state_dir: Path, now: datetime) -> Ins
 
 def _first_line(output: bytes) -> str:
     lines = [line for line in output.decode("utf-8", "replace").splitlines() if line.strip()]
-    return " / ".join(lines[:3])[:300] or "it says nothing"
+    return " / ".join(lines[:3])[:300] or "without a message"
 
 
 # --- when --------------------------------------------------------------------------------------------------------
 
 
 def next_runs(schedule: str, now: datetime, count: int) -> list[datetime]:
-    """The next moments of a schedule in the time zone of ``now``, as Debian's cron keeps them when clocks change.
+    """The next times of a schedule in the time zone of ``now``, as Debian's cron computes them when clocks change.
 
-    Empty for a text that is no schedule.
+    Empty for a text that is not a schedule.
     """
     fields = schedule.upper()
     try:
@@ -289,11 +289,11 @@ def find_zone(environ: Mapping[str, str], localtime: Path = Path("/etc/localtime
 
 
 def _zone_name(localtime: Path) -> str:
-    """``Europe/Berlin`` from where the link leads."""
+    """``Europe/Berlin``, from the target of the link."""
     return str(localtime.resolve()).partition("zoneinfo/")[2] or "local time"
 
 
-# --- cron's surroundings -------------------------------------------------------------------------------------------
+# --- cron's environment -------------------------------------------------------------------------------------------
 
 
 def make_bare_environ(environ: Mapping[str, str]) -> dict[str, str]:
@@ -305,7 +305,7 @@ def make_bare_environ(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def find_program(argv0: str, executable: str) -> tuple[str, ...]:
-    """The words that start this program from anywhere; symbolic links stay, since updates move what they point to."""
+    """The command that starts this program from anywhere. Symbolic links stay, because updates move what they point to."""
     path = Path(argv0)
     if path.name == "__main__.py":
         return (executable, "-m", "openphone_sync")

@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees the old or the new one, never half of it."""
+"""Writing files so that a reader sees the old or the new one, never a part."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PRIVATE = 0o600
 
 @contextmanager
 def replacing(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
-    """A file to write that takes ``path``'s place when the block ends well, and vanishes when it does not.
+    """A file to write that replaces ``path`` when the block ends well, and is removed when it does not.
 
     Written beside ``path``, synced to disk, then renamed: a crash leaves the old file. `OSError` passes through.
     """
@@ -40,7 +40,7 @@ def save_text(path: Path, text: str, mode: int = PRIVATE) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the rename itself durable, where the file system can."""
+    """Make the rename itself durable, if the file system can."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

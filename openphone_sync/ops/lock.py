@@ -1,4 +1,4 @@
-"""The state folder's lock: one run at a time, whatever has become of the processes before it."""
+"""The lock of the state folder: one run at a time. The kernel frees the lock of a process that dies."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ LOCK_FILE = "lock"
 
 @contextmanager
 def run_lock(state_dir: Path) -> Iterator[None]:
-    """Only one run at a time; the kernel frees the lock of a process that dies."""
-    from filelock import FileLock, Timeout  # noqa: PLC0415  # 30 ms that looking at the state saves
+    """Hold the lock; `LockedError` if another run holds it."""
+    from filelock import FileLock, Timeout  # noqa: PLC0415  # 20 ms, not needed to ask `is_locked`
 
     prepare_state_dir(state_dir)
-    # Not at once: `is_locked` of another process holds the lock for some microseconds.
+    # Not 0: `is_locked` of another process holds the lock for some microseconds.
     lock = FileLock(state_dir / LOCK_FILE, timeout=0.2, poll_interval=0.05, mode=0o600)
     try:
         lock.acquire()
@@ -29,7 +29,7 @@ def run_lock(state_dir: Path) -> Iterator[None]:
         ) from None
     except OSError as error:
         raise ConfigurationError(
-            f"the state folder {state_dir} cannot be written ({error.strerror}); mend its rights, or use --state-dir"
+            f"the state folder {state_dir} cannot be written ({error.strerror}); correct its permissions, or use --state-dir"
         ) from error
     try:
         yield
@@ -38,7 +38,7 @@ def run_lock(state_dir: Path) -> Iterator[None]:
 
 
 def is_locked(state_dir: Path) -> bool:
-    """Whether a run is going on; the kernel knows, whatever a process that died has left behind."""
+    """Whether a run is in progress."""
     try:
         handle = os.open(state_dir / LOCK_FILE, os.O_RDONLY)
     except OSError:
@@ -48,17 +48,17 @@ def is_locked(state_dir: Path) -> bool:
     except OSError:
         return True
     finally:
-        os.close(handle)  # frees what was taken
+        os.close(handle)  # also frees the lock
     return False
 
 
 def prepare_state_dir(state_dir: Path) -> None:
-    """Make the state folder, for the owner alone; `ConfigurationError` where that fails."""
+    """Make the state folder, only for its owner; `ConfigurationError` if that fails."""
     try:
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(
-            f"the state folder {state_dir} cannot be made ({error.strerror}); choose another with --state-dir"
+            f"the state folder {state_dir} cannot be created ({error.strerror}); choose another with --state-dir"
         ) from error
     probe = state_dir / f".probe-{os.urandom(4).hex()}"
     try:
@@ -66,5 +66,5 @@ def prepare_state_dir(state_dir: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise ConfigurationError(
-            f"the state folder {state_dir} cannot be written ({error.strerror}); mend its rights, or use --state-dir"
+            f"the state folder {state_dir} cannot be written ({error.strerror}); correct its permissions, or use --state-dir"
         ) from error

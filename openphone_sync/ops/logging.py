@@ -28,10 +28,10 @@ OLD_FILES = 5
 CONTACTS = "openphone_sync.contacts"
 """One record for each contact that is written: what was done, and its external id."""
 OPERATOR = "openphone_sync.operator"
-"""What somebody should read now: on stderr too, so that cron mails it."""
+"""What an operator should read now: also on stderr, so that cron mails it."""
 
 _QUIET = ("httpx", "httpcore", "apprise")
-"""httpx logs whole addresses at INFO; Apprise those of its services."""
+"""At INFO, httpx logs whole URLs and Apprise those of its services."""
 
 
 # --- handlers ------------------------------------------------------------------------------------------------------
@@ -58,7 +58,7 @@ class _Redacting(logging.Filter):
 
 
 class _File(logging.Handler):
-    """The rotated log file, opened with the first record: looking at the state makes no file."""
+    """The rotated log file, opened with the first record, so that reading the state creates no file."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class _File(logging.Handler):
 
 
 def _open_rotating(path: Path) -> RotatingFileHandler:
-    from logging.handlers import RotatingFileHandler  # noqa: PLC0415  # 7 ms that commands without a record save
+    from logging.handlers import RotatingFileHandler  # noqa: PLC0415  # 4 ms, not needed without a record
 
     class Private(RotatingFileHandler):
         def _open(self) -> Any:
@@ -96,13 +96,13 @@ def _open_private(path: str, flags: int) -> int:
 
 
 class _Stderr(logging.Handler):
-    """Lines for the operator; finds stderr anew each time, since a progress bar puts itself in its place."""
+    """Lines for the operator. Looks stderr up each time, because a progress bar replaces it."""
 
     def emit(self, record: logging.LogRecord) -> None:
         stream: TextIO = sys.stderr
         try:
             stream.write(self.format(record) + "\n")
-        except OSError:  # nobody listens
+        except OSError:  # stderr is closed
             return
 
 
@@ -143,7 +143,7 @@ def start_logging(
     to_file: bool = True,
     secrets: Iterable[str] = (),
 ) -> Redactor:
-    """Hang the handlers up, in place of those of an earlier call; returns the redactor that they share."""
+    """Add the handlers, in place of those of an earlier call; returns the redactor that they share."""
     stop_logging()
     redactor = Redactor()
     redactor.learn_secrets(secrets)
@@ -152,17 +152,17 @@ def start_logging(
     keeping.setFormatter(_Json() if log_format == "json" else _Text())
     root = logging.getLogger()
     root.setLevel(logging.INFO)
-    _hang(root, keeping, redactor)
+    _add(root, keeping, redactor)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
-    _hang(logging.getLogger(OPERATOR), _operator_lines(), redactor)
+    _add(logging.getLogger(OPERATOR), _operator_lines(), redactor)
     if verbose:
-        _hang(logging.getLogger(CONTACTS), _Stderr(), redactor)
+        _add(logging.getLogger(CONTACTS), _Stderr(), redactor)
     return redactor
 
 
 def stop_logging() -> None:
-    """Take down the handlers of `start_logging`."""
+    """Remove the handlers of `start_logging`."""
     for name in (None, OPERATOR, CONTACTS):
         logger = logging.getLogger(name)
         for handler in list(logger.handlers):
@@ -177,12 +177,12 @@ def find_log_file() -> Path | None:
 
 
 def find_redactor() -> Redactor | None:
-    """The redactor of the handlers that hang, if any."""
+    """The redactor of the handlers, if any."""
     found = (_redactor_of(handler) for handler in logging.getLogger().handlers)
     return next((one for one in found if one is not None), None)
 
 
-def _hang(logger: logging.Logger, handler: logging.Handler, redactor: Redactor) -> None:
+def _add(logger: logging.Logger, handler: logging.Handler, redactor: Redactor) -> None:
     handler.addFilter(_Redacting(redactor))
     logger.addHandler(handler)
 

@@ -1,4 +1,4 @@
-"""Schedule the nightly sync: put the line into the crontab, take it out, show it."""
+"""The nightly sync in the crontab: add the line, remove it, show it."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ RUNS_SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What the crontab holds for a state folder. ``installed`` is None where it has no line of ours.
+    """What the crontab holds for a state folder. ``installed`` is None if it has no line of ours.
 
-    ``wanted`` is the line that ``start`` installs, ``next_runs`` are in local time, ``has_crontab`` tells whether there
-    is such a program, ``changed`` whether the command wrote.
+    ``wanted`` is the line that ``start`` installs, ``next_runs`` are in local time, ``has_crontab``: there is such a
+    program; ``changed``: the command wrote.
     """
 
     wanted: str
@@ -45,7 +45,7 @@ class Schedule:
 
 
 def start_schedule(job: Job, crontab: Crontab, now: datetime) -> Schedule:
-    """Have the line in the crontab, once. Raises `NoCrontabError` and what `Crontab` raises."""
+    """Make sure that the crontab has the line once. Raises `NoCrontabError` and what `Crontab` raises."""
     before = crontab.read()
     after = put_entry(before, job)
     if after != before:
@@ -54,7 +54,7 @@ def start_schedule(job: Job, crontab: Crontab, now: datetime) -> Schedule:
 
 
 def stop_schedule(state_dir: Path, crontab: Crontab) -> bool:
-    """Have no line in the crontab; tells whether there was one."""
+    """Make sure that the crontab has no line; returns whether there was one."""
     before = crontab.read()
     after = drop_entry(before, make_marks(state_dir))
     if after != before:
@@ -63,7 +63,7 @@ def stop_schedule(state_dir: Path, crontab: Crontab) -> bool:
 
 
 def show_schedule(job: Job, crontab: Crontab, now: datetime) -> Schedule:
-    """What is there; nothing is changed."""
+    """What the crontab holds; changes nothing."""
     try:
         return _describe(job, find_entry(crontab.read(), job.marks()), now)
     except NoCrontabError:
@@ -71,10 +71,10 @@ def show_schedule(job: Job, crontab: Crontab, now: datetime) -> Schedule:
 
 
 def make_job(settings: Settings, environ: Mapping[str, str], folder: Path) -> Job:
-    """The job for these settings, which cron starts somewhere else with next to nothing in its environment.
+    """The job for these settings, which cron starts in another folder and with almost no environment.
 
-    One env file in use is named in the line. Several of them rule over each other in the folder where they lie, so the
-    job starts there.
+    If one env file is in use, the line names it. If there are several, they override each other, so the job starts in
+    their folder.
     """
     *local, config = [path if path.is_file() else None for path in env_files(environ, None, folder.absolute())]
     found: list[Path | None] = [path for path in (settings.env_file, *local) if path] or [config]
@@ -89,7 +89,7 @@ def make_job(settings: Settings, environ: Mapping[str, str], folder: Path) -> Jo
 
 
 def find_missing(line: InstalledLine, environ: Mapping[str, str]) -> str:
-    """What a run of this line would lack in cron's environment; empty where it has all it needs, or cannot even start."""
+    """What a run of this line lacks in cron's environment; empty if nothing, or if the line cannot be parsed."""
     bare = make_bare_environ(environ)
     try:
         words = shlex.split(line.command, comments=True)
@@ -106,7 +106,7 @@ def find_missing(line: InstalledLine, environ: Mapping[str, str]) -> str:
 
 
 def _find_value(words: Sequence[str], option: str) -> str:
-    """The word after an option, or what stands behind its ``=``; empty without it."""
+    """The word after an option, or what follows its ``=``; empty without it."""
     for word, following in zip(words, [*words[1:], ""], strict=True):
         name, _, value = word.partition("=")
         if name == option:

@@ -49,7 +49,7 @@ def connect(dsn: str, stopping: Callable[[], bool] = lambda: False) -> psycopg.C
         known = conninfo_to_dict(dsn)
     except psycopg.Error:
         raise ConfigurationError(
-            "DATABASE_URL is no Postgres connection string; give postgresql://user:password@host:5432/database, "
+            "DATABASE_URL is not a Postgres connection string; give postgresql://user:password@host:5432/database, "
             "with special characters of the password percent-encoded"
         ) from None
     effective = read_options(dsn)

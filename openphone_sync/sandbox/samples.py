@@ -15,6 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
+import psycopg
+from psycopg import sql
+
 Row = dict[str, Any]
 ClientTable = Literal["clients", "Client"]
 
@@ -488,8 +491,6 @@ def load_samples(
 
     `conversations` is half of `count` when not given. Whatever psycopg raises goes through.
     """
-    import psycopg  # noqa: PLC0415 -- 130 ms, and the samples themselves need no database
-
     stories = sample_conversations(count // 2 if conversations is None else conversations, seed)
     with psycopg.connect(dsn) as connection:
         connection.execute(CLIENTS_DDL if table == "clients" else DRIZZLE_CLIENT_DDL)
@@ -516,8 +517,6 @@ def _make_drizzle_row(row: Row) -> Row:
 
 def _copy_rows(connection: Any, table: str, rows: list[Row]) -> None:
     """Add rows, all with the columns of the first one; those whose id is there already are left alone."""
-    from psycopg import sql  # noqa: PLC0415
-
     if not rows:
         return
     names = {"table": sql.Identifier(table), "columns": sql.SQL(", ").join(map(sql.Identifier, rows[0]))}

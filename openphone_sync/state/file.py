@@ -101,7 +101,7 @@ def connect_for_looking(path: Path) -> sqlite3.Connection:
     """Open the file so that writes raise. Where there is none, an empty state in memory."""
     with plain_errors(path):
         if path.parent.exists() and not path.parent.is_dir():
-            raise ConfigurationError(f"{path.parent} is no folder; give the state folder with --state-dir")
+            raise ConfigurationError(f"{path.parent} is not a folder; give the state folder with --state-dir")
         connection = _connect(str(path)) if path.exists() else None
         if connection is None or _is_new(connection):  # none, or one that a first run is just making
             connection = _connect(":memory:")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from openphone_sync.documents import parse_time
 from openphone_sync.ops.files import save_text
-
-if TYPE_CHECKING:
-    from prometheus_client.metrics_core import Metric
 
 READABLE = 0o644
 """node_exporter runs as a user of its own; the file holds counts only."""
@@ -25,8 +25,6 @@ _TOTALS = {
 
 def make_prometheus(metrics: Mapping[str, Any], last_good: float | None, open_reviews: int) -> str:
     """Text in the exposition format 0.0.4, without ``_created`` series. ``last_good`` is in seconds since the epoch."""
-    from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415  # 57 ms that others save
-
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Families(metrics, last_good, open_reviews))
     return generate_latest(registry).decode()
@@ -52,8 +50,6 @@ class _Families:
             yield from self._last_run(self._totals["lastRun"])
 
     def _all_runs(self) -> Iterator[Metric]:
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415
-
         runs = CounterMetricFamily("openphone_sync_runs", "Finished runs by result.", labels=["result"])
         runs.add_metric(["succeeded"], self._totals["successfulRuns"])
         runs.add_metric(["failed"], self._totals["failedRuns"])
@@ -73,8 +69,6 @@ class _Families:
             )
 
     def _last_run(self, run: Mapping[str, Any]) -> Iterator[Metric]:
-        from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415
-
         prefix = "openphone_sync_last_run"
         yield GaugeMetricFamily(
             f"{prefix}_timestamp_seconds", "End of the last run.", value=parse_time(run["finishedAt"])

@@ -134,7 +134,7 @@ def assert_nothing_written_but_creations(office: Office) -> None:
         ("postgresql://user:{password}@127.0.0.1:notaport/db", 2, "DATABASE_URL"),
         ("mysql://user:{password}@127.0.0.1/db", 2, "Postgres connection string"),
         ("host=127.0.0.1 password={password} port={port}", 3, "connection refused"),
-        ("host=127.0.0.1 bogus={password}", 2, "no Postgres connection string"),
+        ("host=127.0.0.1 bogus={password}", 2, "not a Postgres connection string"),
     ],
 )
 def test_a_database_that_cannot_be_reached(office: Office, url: str, code: int, word: str) -> None:
@@ -179,7 +179,7 @@ def test_a_missing_table_is_named(office: Office) -> None:
 @pytest.mark.parametrize("name", ["a.b.c", "public.", ".clients", '"clients', "a..b"])
 def test_what_is_no_table_name_is_told(office: Office, name: str) -> None:
     ran = office.run("sync", OPENPHONE_CLIENT_TABLE=name)
-    assert_stopped(ran, 2, f"OPENPHONE_CLIENT_TABLE: {name!r} is no table; give table or schema.table")
+    assert_stopped(ran, 2, f"OPENPHONE_CLIENT_TABLE: {name!r} is not a table name; give table or schema.table")
 
 
 def test_two_tables_ask_for_a_choice(office: Office) -> None:

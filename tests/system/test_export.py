@@ -428,8 +428,8 @@ def test_a_table_in_another_schema_and_with_a_quoted_name_is_found(run: Run, exe
     [
         (("--table", "nowhere"), "the table nowhere does not exist in database test; name another with --table"),
         (("--table", "no.where"), "the table no.where does not exist"),
-        (("--table", "other.public.t"), "--table: 'other.public.t' is no table; give table or schema.table"),
-        (("--table", 'a"b'), "is no table; give table or schema.table"),
+        (("--table", "other.public.t"), "--table: 'other.public.t' is not a table name; give table or schema.table"),
+        (("--table", 'a"b'), "is not a table name; give table or schema.table"),
         (("--columns", "id,nope"), "has no column nope; choose from id, conversation_id"),
         (("--columns", "id,id"), "id is named twice"),
         (("--since", "soon"), "'soon' is no date or time"),

