@@ -41,7 +41,7 @@ def parse_time(text: str) -> float:
 
 
 def parse_moment(text: str) -> datetime | None:
-    """An ISO 8601 date or time; one without a zone is in UTC, a date alone is its first instant."""
+    """An ISO 8601 date or time; one without a zone is in UTC, a date without a time is its first instant."""
     try:
         moment = datetime.fromisoformat(text.strip())
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -15,8 +15,8 @@
         |-- ContactGoneError         404
         |-- ContactConflictError     409
         |-- ContactForbiddenError    403
-        |-- AnswerLostError          nobody knows whether the request was carried out
-        `-- NotSentError             the run is stopping and the request has not left
+        |-- AnswerLostError          the request may or may not have been carried out
+        `-- NotSentError             the run is stopping and the request was not sent
 
 Messages say what happened, with which value (never a secret or a person's data), and after ``; `` what to do now.
 """
@@ -55,7 +55,7 @@ class OpenPhoneSyncError(Exception):
 
     @property
     def fix(self) -> str:
-        """What to do now; empty where the message does not say."""
+        """What to do now; empty if the message does not say."""
         return str(self).partition("; ")[2]
 
 
@@ -137,4 +137,4 @@ class AnswerLostError(ContactError):
 
 
 class NotSentError(ContactError):
-    """The run is stopping; this request never left."""
+    """The run is stopping; this request was not sent."""

@@ -67,7 +67,7 @@ def dry_run(
 def _open_run(
     settings: Settings, command: str, options: SyncOptions, stop: Event | None, *, read_only: bool = False
 ) -> AbstractContextManager[tuple[Context, RunHeader]]:
-    """A run without progress; the event wakes its clock, and stands for a SIGTERM."""
+    """A run without progress; the event wakes its clock, and counts as a SIGTERM."""
     event = stop or Event()
     return open_run(
         settings,

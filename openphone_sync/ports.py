@@ -1,6 +1,6 @@
 """The outside world on one page: what the workflows need of it, and nothing more.
 
-Adapters are named in `wiring` alone; tests bring their own. Everything that waits, tells the time or draws chance
+Runs get adapters from `wiring`; tests bring their own. Everything that waits, reads the clock or draws random numbers
 comes in through here.
 """
 
@@ -45,7 +45,7 @@ class ClientSource(Protocol):
         """Names of the columns that `read_clients` yields, in order."""
 
     def all_columns(self) -> tuple[str, ...]:
-        """Names of the columns that the table or query has, those that nobody asked for included."""
+        """Names of the columns that the table or query has, including those that are not read."""
 
     def read_clients(self, *, client_type: str | None = None, limit: int | None = None) -> Iterator[ClientRow]:
         """Clients in the order of their ids (as UTF-8 bytes), from one snapshot."""
@@ -79,7 +79,7 @@ class Workspace(Protocol):
         """Contacts with these external ids; one written a few seconds ago may be missing."""
 
     def read_contact(self, contact_id: str) -> RemoteContact:
-        """One contact; `ContactGoneError` where there is none."""
+        """One contact; `ContactGoneError` if there is none."""
 
     def create_contact(self, draft: ContactDraft) -> RemoteContact:
         """Send one POST, at most once: a lost answer raises `AnswerLostError`."""
@@ -115,10 +115,10 @@ class Workers(Protocol):
 
 
 class Progress(Protocol):
-    """Who wants to see how far a run has come."""
+    """Shows how far a run has come."""
 
     def start(self, what: str, total: int | None) -> None:
-        """A stage begins; ``total`` is None where nobody knows it."""
+        """A stage begins; ``total`` is None if it is not known."""
 
     def advance(self, count: int = 1) -> None:
         """Some of the stage is done."""
@@ -128,14 +128,14 @@ class Progress(Protocol):
 
 
 class NotedProgress(Progress, Protocol):
-    """A stage that has more to say than its count."""
+    """Progress with a text beside the count."""
 
     def note(self, text: str) -> None:
         """Shown beside the count from now on."""
 
 
 class Shield(Protocol):
-    """A signal raises `InterruptedRunError` wherever the work is, but for the few steps that must not be halved."""
+    """A signal raises `InterruptedRunError` at once, except in the few steps that must not be interrupted."""
 
     def check(self) -> None:
         """Raise if a signal has come whose error was lost on its way."""

@@ -273,7 +273,7 @@ def change_state(settings: Settings) -> Iterator[Store]:
 
 
 def make_run_id(now: float) -> str:
-    """Sortable by time, and unique where two runs begin in one second."""
+    """Sortable by time, and unique even if two runs begin in the same second."""
     return datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ") + f"-{os.urandom(3).hex()}"
 
 

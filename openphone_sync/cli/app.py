@@ -50,7 +50,7 @@ class OnDemand(TyperCommand):
         return command
 
     def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
-        """Where the parser goes on, to run the command, to show its help or to complete its options."""
+        """Parse the rest with the command itself: to run it, to show its help or to complete its options."""
         return self.load().make_context(info_name, args, parent, **extra)
 
 

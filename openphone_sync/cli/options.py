@@ -175,7 +175,7 @@ def _log_format(text: str) -> str:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Go on after a yes. Where nobody can be asked, ``--yes`` says it; else nothing is done and the exit code is 2."""
+    """Ask before going on. Without a terminal, ``--yes`` is needed: otherwise nothing is done and the exit code is 2."""
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):

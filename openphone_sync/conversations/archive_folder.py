@@ -26,7 +26,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from openphone_sync.conversations.lines import Line, encode_line, find_newest, parse_time
-from openphone_sync.documents import SCHEMA_VERSION, format_time
+from openphone_sync.documents import SCHEMA_VERSION, format_time, to_json
 from openphone_sync.errors import ConfigurationError, LockedError
 from openphone_sync.openphone.conversations import Conversation, Kind, MediaLink, parse_item
 from openphone_sync.ops.files import replacing
@@ -257,7 +257,7 @@ class Archive:
 
     def save_workspace(self, document: Any) -> None:
         """Keep the office's numbers and people as the API gives them. Not by way of progress: the next fetch asks again."""
-        content = json.dumps(document, ensure_ascii=False, indent=2).encode() + b"\n"
+        content = to_json(document).encode()
         sha = hashlib.sha256(content).hexdigest()
         if self.manifest.files.get(WORKSPACE) != sha:
             with replacing(self.folder / WORKSPACE) as file:

@@ -1,7 +1,7 @@
 """One marked line in the user's crontab; every other byte of it stays as it is.
 
-The `crontab` program itself is used: it knows where the table lies, checks it and tells the daemon. Around our line
-stand two marks with the state folder in them, so that two workspaces can be scheduled side by side.
+The `crontab` program itself is used: it knows where the table is, checks it and notifies the daemon. Two marks with
+the state folder in them enclose our line, so that two workspaces can be scheduled side by side.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _check_fit(text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class InstalledLine:
-    """A line as it stands in a crontab: ``schedule`` is the five fields, ``command`` what the shell gets."""
+    """A line of a crontab: ``schedule`` is the five fields, ``command`` what the shell gets."""
 
     text: str
     schedule: str
@@ -104,9 +104,9 @@ def parse_line(text: str) -> InstalledLine:
 
 
 def find_start(command: str) -> str:
-    """What stands in a command before its word ``sync``, as it is written; empty where it has none.
+    """The part of a command before its word ``sync``, as it is written; empty if it has none.
 
-    `ValueError` where quotes do not pair.
+    `ValueError` if quotes do not pair.
     """
     text = io.StringIO(command)
     words = shlex.shlex(text, posix=True)
@@ -123,13 +123,13 @@ def find_start(command: str) -> str:
 
 
 def find_entry(table: bytes, marks: tuple[str, str]) -> InstalledLine | None:
-    """Our line in a crontab; None where there is none. Raises `ConfigurationError` where the marks are broken."""
+    """Our line in a crontab; None if there is none. Raises `ConfigurationError` if the marks are broken."""
     found = _find_entries(table, marks)
     return parse_line(os.fsdecode(found[0]["line"])) if found else None
 
 
 def put_entry(table: bytes, job: Job) -> bytes:
-    """The crontab with our line: where it stood, else at the end, so that the settings above hold for it."""
+    """The crontab with our line: where it was, else at the end, so that the variables above it apply."""
     marks = job.marks()
     begin, end = marks
     entry = os.fsencode(f"{begin}\n{job.line()}\n{end}\n")
@@ -177,9 +177,9 @@ class Crontab:
         self._now = now
 
     def read(self) -> bytes:
-        """The whole table; empty where the user has none.
+        """The whole table; empty if the user has none.
 
-        Raises `NoCrontabError` where there is no such program, `ConfigurationError` where it refuses.
+        Raises `NoCrontabError` if there is no such program, `ConfigurationError` if it refuses.
         """
         listed = self._call("-l")
         if listed.returncode == 0:
@@ -193,7 +193,7 @@ class Crontab:
     def replace(self, before: bytes, after: bytes) -> None:
         """Put ``after`` in the place of ``before``, which is kept.
 
-        Raises `StaleError`, with nothing written, where the table is no longer ``before``.
+        Raises `StaleError`, with nothing written, if the table is no longer ``before``.
         """
         self._back_up(before)
         if self.read() != before:
@@ -233,7 +233,7 @@ class Crontab:
     def _back_up(self, table: bytes) -> None:
         """Keep the table as it was; the oldest of more than seven goes."""
         try:
-            for folder in (self._backups.parent, self._backups):  # the mode goes to the last folder of a path alone
+            for folder in (self._backups.parent, self._backups):  # mkdir gives the mode only to the last folder
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             name = self._now.astimezone(UTC).strftime("crontab-%Y%m%dT%H%M%S.%fZ")
             with replacing(self._backups / name) as file:

@@ -12,10 +12,10 @@ import os
 import sys
 import traceback
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from openphone_sync.documents import format_time
 from openphone_sync.ops.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -108,14 +108,14 @@ class _Stderr(logging.Handler):
 
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        line = f"{_time(record)} {record.levelname} {record.name}: {record.getMessage()}"
+        line = f"{format_time(record.created)} {record.levelname} {record.name}: {record.getMessage()}"
         return "\n".join([line, *_details(record)])
 
 
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         document = {
-            "time": _time(record),
+            "time": format_time(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
@@ -126,10 +126,6 @@ class _Json(logging.Formatter):
 
 def _details(record: logging.LogRecord) -> list[str]:
     return [text for text in (record.exc_text, record.stack_info) if text]
-
-
-def _time(record: logging.LogRecord) -> str:
-    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 # --- setting up ----------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ _ROW_NAME = re.compile(r'"(?:client_name|contact_[0-9]+)":"((?:[^"\\]|\\.)*)"')
 def _patterns() -> tuple[tuple[str, re.Pattern[str], str], ...]:
     """What a text must hold to be looked at, what to look for, and what to put there.
 
-    Made with the first record, since most commands write none. Every repetition is bounded, so that a long record costs
+    Compiled with the first record, because most commands write none. Every repetition is bounded, so that a long record costs
     time in proportion to its length.
     """
     return (
@@ -72,7 +72,7 @@ class Redactor:
         self._names: set[int] = set()
 
     def learn_secrets(self, secrets: Iterable[str]) -> None:
-        """Texts that must not appear anywhere, whatever stands around them."""
+        """Texts that must not appear anywhere."""
         known = {*self._secrets, *(one for one in secrets if len(one) >= SHORTEST_SECRET)}
         self._secrets = tuple(sorted(known, key=len, reverse=True))
 
@@ -110,7 +110,7 @@ class Redactor:
         return "".join(parts) + text[done:]
 
     def _find_name(self, words: list[re.Match[str]], start: int) -> int | None:
-        """Index after the longest known name that begins at a word; None where none does."""
+        """Index after the longest known name that begins at a word; None if none does."""
         for end in range(min(len(words), start + _LONGEST_NAME), start, -1):
             if hash(" ".join(word[0] for word in words[start:end]).casefold()) in self._names:
                 return end

@@ -78,13 +78,13 @@ def make_job(settings: Settings, environ: Mapping[str, str], folder: Path) -> Jo
     """
     *local, config = [path if path.is_file() else None for path in env_files(environ, None, folder.absolute())]
     found: list[Path | None] = [path for path in (settings.env_file, *local) if path] or [config]
-    alone = len({path.resolve() for path in found if path}) <= 1
+    is_single = len({path.resolve() for path in found if path}) <= 1
     return Job(
         schedule=settings.schedule,
         program=find_program(sys.argv[0], sys.executable),
-        options=make_options(found[0] if alone else settings.env_file, settings.state_dir),
+        options=make_options(found[0] if is_single else settings.env_file, settings.state_dir),
         state_dir=settings.state_dir,
-        folder=None if alone else folder.absolute(),
+        folder=None if is_single else folder.absolute(),
     )
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from openphone_sync.documents import SCHEMA_VERSION
+from openphone_sync.documents import SCHEMA_VERSION, to_csv
 from openphone_sync.errors import ConfigurationError
 from openphone_sync.model import Candidate, Link, Standing
 from openphone_sync.state import Store
@@ -86,13 +84,14 @@ def make_document(reviews: Iterable[Review]) -> dict[str, Any]:
 
 def make_csv(reviews: Iterable[Review]) -> str:
     """A line for each candidate, with an empty column for the decision."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(CSV_COLUMNS)
-    for review in reviews:
-        for one in review.candidates or (Candidate("", "", 0.0, ""),):
-            writer.writerow([review.review_id, one.subject, one.kind, f"{one.score:.2f}", one.words, review.reason, ""])
-    return out.getvalue()
+    return to_csv(
+        CSV_COLUMNS,
+        (
+            (review.review_id, one.subject, one.kind, f"{one.score:.2f}", one.words, review.reason, "")
+            for review in reviews
+            for one in review.candidates or (Candidate("", "", 0.0, ""),)
+        ),
+    )
 
 
 def _review_json(review: Review) -> dict[str, Any]:
