@@ -432,7 +432,7 @@ def test_a_table_in_another_schema_and_with_a_quoted_name_is_found(run: Run, exe
         (("--table", 'a"b'), "is not a table name; give table or schema.table"),
         (("--columns", "id,nope"), "has no column nope; choose from id, conversation_id"),
         (("--columns", "id,id"), "id is named twice"),
-        (("--since", "soon"), "'soon' is no date or time"),
+        (("--since", "soon"), "'soon' is not a date or time"),
         (("--since", "2026-01-02", "--until", "2026-01-02"), "is not after --since"),
         (
             ("--table", "keyless", "--since", "2026-01-02"),

@@ -85,7 +85,7 @@ def test_a_terminal_that_closes_ends_the_run_in_order(office: Office) -> None:
     report = json.loads((office.state_dir / "runs" / f"{run['runId']}.json").read_text())
     assert report["contacts"]["created"] == len(office.contacts())
     office.environment["OPENPHONE_RATE_LIMIT_SECOND"] = "500"
-    assert office.sync()["contacts"]["created"] == report["contacts"]["failed"]
+    assert office.sync()["contacts"]["created"] == report["contacts"]["left"]
 
 
 def test_reviews_are_walked_through_one_by_one(office: Office) -> None:
