@@ -41,6 +41,13 @@ INSERT OR IGNORE INTO pace (only, next_at, widened, paused_until) VALUES (1, 0, 
 """
 
 
+class _Waiting:
+    """A request that waits for its slot, a Unix time in seconds."""
+
+    def __init__(self, slot: float) -> None:
+        self.slot = slot
+
+
 class Pacer:
     """Hands out slots. ``spacing_s`` is the least distance between two requests in seconds, margin included."""
 
@@ -48,6 +55,7 @@ class Pacer:
         self._spacing_s = spacing_s
         self._clock = clock
         self._lock = threading.Lock()
+        self._waiting: list[_Waiting] = []  # those that an urgent request may overtake
         self._path = path
         self._widened_at: float | None = None
         self._policy_s = 0.0
@@ -58,11 +66,30 @@ class Pacer:
         with self._lock:
             self._connection.close()
 
-    def wait(self) -> None:
-        """Return when the next request may leave."""
-        delay = self._take_slot() - self._clock.now()
-        if delay > 0:
-            self._clock.sleep(delay)
+    def wait(self, *, urgent: bool = False) -> None:
+        """Return when the next request may leave.
+
+        An ``urgent`` one, the write of a contact that has just been read, takes the slot of the first that waits here and
+        is not: what staff type between the two requests would be lost.
+        """
+        waiting = _Waiting(self._take_slot())
+        with self._lock:
+            if urgent:
+                earliest = min(self._waiting, key=lambda other: other.slot, default=waiting)
+                if earliest.slot < waiting.slot:
+                    earliest.slot, waiting.slot = waiting.slot, earliest.slot
+            else:
+                self._waiting.append(waiting)
+        while True:
+            slot = waiting.slot
+            delay_s = slot - self._clock.now()
+            if delay_s > 0:
+                self._clock.sleep(delay_s)
+            with self._lock:
+                if waiting.slot == slot:  # else an urgent request took it meanwhile
+                    if not urgent:
+                        self._waiting.remove(waiting)
+                    return
 
     def widen(self, retry_after_s: float | None = None) -> float:
         """A 429 came: space requests wider, and pause as asked; returns the pause in seconds that is obeyed."""

@@ -56,6 +56,10 @@ _HALVES = re.compile("[\ud800-\udfff]")
 """Halves of characters, as programs leave them that cut an emoji by UTF-16 units; no UTF-8 can hold them."""
 
 
+_URGENT = frozenset({"PATCH", "DELETE"})
+"""Writes of contacts that have just been read."""
+
+
 @dataclass(frozen=True, slots=True)
 class RetryRules:
     """``attempts`` are tries after the first; ``delay_s`` is the base of the exponential backoff, and its jitter."""
@@ -156,7 +160,7 @@ class Caller:
     def _send(
         self, method: str, path: str, params: Sequence[tuple[str, str]], body: Mapping[str, Any] | None
     ) -> dict[str, Any]:
-        self._pacer.wait()
+        self._pacer.wait(urgent=method in _URGENT)
         if self._stopping():
             raise NotSentError("not sent: the run is stopping", code="stopped")
         self._count(method)

@@ -238,3 +238,39 @@ def test_a_damaged_file_is_made_anew(tmp_path: Path, clock: HandClock) -> None:
 def test_a_file_that_cannot_be_made_says_what_to_check(tmp_path: Path, clock: HandClock) -> None:
     with pytest.raises(ConfigurationError, match="check rights and space of the state folder"):
         Pacer(tmp_path / "nowhere" / "pacing.db", SPACING_S, clock)
+
+
+def test_a_write_overtakes_the_reads_that_wait(tmp_path: Path) -> None:
+    """Ten reads wait on threads that sleep until the test lets them go."""
+    go, order, lock = threading.Event(), [], threading.Lock()
+
+    class Sleeping(HandClock):
+        def sleep(self, seconds: float) -> None:
+            with lock:
+                self.slots.append(self.moment + seconds)
+            go.wait(30)
+
+    clock = Sleeping(frozen=True)
+    pacer = Pacer(tmp_path / "pacing.db", SPACING_S, clock)
+    pacer.wait()
+
+    def send(name: str, *, urgent: bool = False) -> None:
+        pacer.wait(urgent=urgent)
+        with lock:
+            order.append(name)
+
+    threads = [threading.Thread(target=send, args=(f"read {number}",)) for number in range(10)]
+    for number, thread in enumerate(threads, 1):
+        thread.start()
+        while len(clock.slots) < number:
+            pass
+    write = threading.Thread(target=send, args=("write",), kwargs={"urgent": True})
+    write.start()
+    while len(clock.slots) < 11:
+        pass
+    assert clock.slots[10] == pytest.approx(clock.moment + SPACING_S)
+    go.set()
+    for thread in [*threads, write]:
+        thread.join(30)
+    assert sorted(order) == sorted([*(f"read {number}" for number in range(10)), "write"])
+    pacer.close()
