@@ -1,7 +1,10 @@
-"""``archive fetch|verify``."""
+"""``archive fetch|verify|html``."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,16 +20,19 @@ from openphone_sync.cli.options import (
     parse_range,
     read_globals,
     read_settings,
+    refuse_empty,
 )
 from openphone_sync.cli.output import print_json, print_notice
 from openphone_sync.cli.signals import finish_on_signal
 from openphone_sync.cli.terminal import show_progress
 from openphone_sync.config import API, Settings
 from openphone_sync.conversations.archive import fetch
-from openphone_sync.conversations.archive_folder import Verified, hash_manifest, verify
+from openphone_sync.conversations.archive_folder import Verified, hash_manifest, read_archive, verify
 from openphone_sync.conversations.archive_plan import FetchOptions
-from openphone_sync.conversations.people import find_client_phones, parse_phone
+from openphone_sync.conversations.people import find_client_phones, parse_phone, read_names, read_table_names
 from openphone_sync.documents import SCHEMA_VERSION, format_size
+from openphone_sync.errors import ConfigurationError, RunError
+from openphone_sync.ops.files import replacing
 from openphone_sync.wiring import SystemClock, open_fetch, open_source, read_state
 
 LISTED = 20
@@ -129,6 +135,57 @@ def archive_verify(context: typer.Context, folder: FolderArgument, as_json: Json
         raise typer.Exit(1)
 
 
+@app.command("html", cls=Command)
+def archive_html(
+    context: typer.Context,
+    folder: FolderArgument,
+    client: Annotated[
+        str | None,
+        typer.Option("--client", help="Conversations with this client, by id.", metavar="ID", callback=refuse_empty),
+    ] = None,
+    phone: Annotated[
+        str | None,
+        typer.Option("--phone", help="Conversations with this number.", metavar="N", callback=refuse_empty),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File; by default named after the client or number.", metavar="F")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a printable page of conversations with a client or number.
+
+    Names, numbered lines, local times with UTC beside, pictures, hashes at the end. Makes no request to OpenPhone.
+
+    Example: openphone-sync archive html conversations --client 17 --out smith.html
+    """
+    from openphone_sync.conversations import archive_page  # noqa: PLC0415  # jinja2: the other commands do not need it
+
+    if (client is None) is (phone is None):
+        raise typer.BadParameter("--client or --phone is needed, and not both; give one of them")
+    settings = read_settings(context)
+    phones = _find_phones(settings, [client] if client else [], [phone] if phone else []) or frozenset()
+    archive = read_archive(folder)
+    entries = archive_page.select_entries(archive, phones)
+    names, notes = _find_names(settings, frozenset(one for _, entry in entries for one in entry.participants))
+    people = archive_page.read_people(archive, names)
+    title = f"Conversations with {f'client {client}' if client else ' '.join(map(people.name, phones))}"
+    target = out or Path(_make_page_name(client, phones))
+    _save_page(target, archive_page.make_archive_page(archive, entries, people, title, notes))
+    if as_json:
+        print_json(
+            {
+                "schemaVersion": SCHEMA_VERSION,
+                "archive": str(folder.absolute()),
+                "output": str(target.absolute()),
+                "conversations": len(entries),
+                "bytes": target.stat().st_size,
+            }
+        )
+    elif not read_globals(context).quiet:
+        count = "1 conversation" if len(entries) == 1 else f"{len(entries):,} conversations"
+        typer.echo(f"{count} written to {target}")
+
+
 def _find_phones(settings: Settings, clients: list[str], phones: list[str]) -> frozenset[str] | None:
     """The numbers that are asked for; None for all."""
     if not clients and not phones:
@@ -142,8 +199,41 @@ def _find_phones(settings: Settings, clients: list[str], phones: list[str]) -> f
     return frozenset(found)
 
 
-def _print_report(report: dict[str, Any]) -> None:
+def _find_names(settings: Settings, numbers: frozenset[str]) -> tuple[dict[str, str], list[str]]:
+    """Names from the state, then from the client table; and notes for the page if these could not be read."""
+    names: dict[str, str] = {}
+    notes: list[str] = []
+    try:
+        with read_state(settings) as store:
+            names |= read_names(store)
+    except RunError:
+        notes.append("names from the state folder could not be read")
+    unnamed = numbers - names.keys()
+    if unnamed and settings.database_url:
+        try:
+            with closing(open_source(settings)) as source:
+                names |= read_table_names(source, unnamed, settings.region)
+        except RunError:
+            notes.append("names from the client table could not be read")
+    return names, notes
 
+
+def _make_page_name(client: str | None, phones: frozenset[str]) -> str:
+    mark = f"client_{client}" if client else min(phones).removeprefix("+")
+    return f"conversations_{re.sub('[^A-Za-z0-9_-]', '_', mark)[:80]}.html"
+
+
+def _save_page(target: Path, pieces: Iterable[bytes]) -> None:
+    try:
+        with replacing(target.absolute()) as file:
+            file.writelines(pieces)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{target} cannot be written ({error.strerror or type(error).__name__}); choose another --out"
+        ) from error
+
+
+def _print_report(report: dict[str, Any]) -> None:
     conversations, items, media = report["conversations"], report["items"], report["media"]
     left = f", {conversations['left']:,} left" if conversations["left"] else ""
     typer.echo(

@@ -206,6 +206,14 @@ class Archive:
             raise make_damaged(self.folder, [entry.file])
         return parse_lines(content)
 
+    def read_media(self, media: MediaFile) -> bytes:
+        """A file of media. `ConfigurationError` where it is not as it was written."""
+        content = self._read(media.file)
+        name = Path(media.file).name.partition(".")[0]
+        if content is None or hashlib.sha256(content).hexdigest() != name:
+            raise make_damaged(self.folder, [media.file])
+        return content
+
     def save_conversation(
         self, conversation: Conversation, lines: Sequence[Line], make_entry: Callable[..., Entry]
     ) -> None:

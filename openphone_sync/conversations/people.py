@@ -6,9 +6,9 @@ from collections.abc import Callable
 from contextlib import closing
 
 from openphone_sync.errors import ConfigurationError
-from openphone_sync.model import Link, Standing
+from openphone_sync.model import DesiredContact, Link, Standing
 from openphone_sync.ports import ClientSource
-from openphone_sync.rules.mapping import find_phones
+from openphone_sync.rules.mapping import FieldMap, MappingRules, find_phones, map_client
 from openphone_sync.rules.phones import parse_phones
 from openphone_sync.state import Store
 
@@ -56,6 +56,21 @@ def read_names(store: Store) -> dict[str, str]:
         for phone in _link_phones(link):
             if name and name not in names.setdefault(phone, []):
                 names[phone].append(name)
+    return {phone: " / ".join(found) for phone, found in names.items()}
+
+
+def read_table_names(source: ClientSource, phones: frozenset[str], region: str) -> dict[str, str]:
+    """Names of these numbers from the client table."""
+    rules, names = MappingRules(region, FieldMap()), dict[str, list[str]]()
+    for row in source.read_clients():
+        if phones.isdisjoint(find_phones(row, region)):
+            continue
+        for wanted in map_client(row, rules):
+            if isinstance(wanted, DesiredContact):
+                name = wanted.person or wanted.values.first_name
+                for item in wanted.values.phones:
+                    if item.value in phones and name not in names.setdefault(item.value, []):
+                        names[item.value].append(name)
     return {phone: " / ".join(found) for phone, found in names.items()}
 
 

@@ -118,6 +118,16 @@ class Conversation:
     last_activity_id: str
     item: Item
 
+    @property
+    def name(self) -> str:
+        """What staff call it; empty where they gave it no name."""
+        return _text(self.item.document, "name")
+
+    @property
+    def deleted_at(self) -> str:
+        """When it was deleted in the app; empty where it was not."""
+        return _text(self.item.document, "deletedAt")
+
 
 @dataclass(frozen=True, slots=True)
 class MediaLink:
@@ -127,6 +137,39 @@ class MediaLink:
     index: int
     url: str
     media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a message says. ``sender`` and ``receivers`` are numbers, ``user_id`` is of the staff; empty where absent."""
+
+    is_incoming: bool
+    sender: str
+    receivers: tuple[str, ...]
+    user_id: str
+    text: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneCall:
+    """How a call went. ``user_id`` is who of the staff answered or called; ``seconds`` is its length."""
+
+    is_incoming: bool
+    status: str
+    seconds: int
+    user_id: str
+    is_answered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """A piece of a transcript: seconds since the call began, the number or the member of staff who spoke, what was said."""
+
+    start_s: float
+    number: str
+    user_id: str
+    text: str
 
 
 class ConversationReader:
@@ -212,12 +255,10 @@ class ConversationReader:
 
 def parse_conversation(document: Json) -> Conversation:
     """A conversation of a list."""
-    participants = document.get("participants")
-    people = [one for one in participants if isinstance(one, str)] if isinstance(participants, list) else []
     return Conversation(
         conversation_id=_text(document, "id"),
         number_id=_text(document, "phoneNumberId"),
-        participants=tuple(people),
+        participants=_texts(document.get("participants")),
         created_at=_text(document, "createdAt"),
         last_activity_at=_text(document, "lastActivityAt"),
         last_activity_id=_text(document, "lastActivityId"),
@@ -230,6 +271,71 @@ def parse_item(kind: Kind, document: Json, call: Item | None = None) -> Item:
     call_id, at = ("", _text(document, "createdAt")) if call is None else (call.item_id, call.at)
     own = _text(document, "id") if kind not in (Kind.SUMMARY, Kind.TRANSCRIPT) else ""
     return Item(kind, own or call_id, call_id, at, document)
+
+
+def parse_message(item: Item) -> Message:
+    """What a message says."""
+    document = item.document
+    receivers = document.get("to")
+    return Message(
+        is_incoming=_text(document, "direction") == "incoming",
+        sender=_text(document, "from"),
+        receivers=_texts(receivers if isinstance(receivers, list) else [receivers]),
+        user_id=_text(document, "userId"),
+        text=_text(document, "text"),
+        status=item.status,
+    )
+
+
+def parse_call(item: Item) -> PhoneCall:
+    """How a call went."""
+    document = item.document
+    seconds = document.get("duration")
+    users = [_text(document, key) for key in ("answeredBy", "initiatedBy", "userId")]
+    return PhoneCall(
+        is_incoming=_text(document, "direction") == "incoming",
+        status=item.status,
+        seconds=int(seconds) if isinstance(seconds, int | float) else 0,
+        user_id=next((user for user in users if user), ""),
+        is_answered=item.was_answered,
+    )
+
+
+def parse_speeches(item: Item) -> tuple[Speech, ...]:
+    """A transcript's pieces, in order."""
+    dialogue = item.document.get("dialogue")
+    pieces = [one for one in dialogue if isinstance(one, dict)] if isinstance(dialogue, list) else []
+    return tuple(
+        Speech(
+            start_s=float(start) if isinstance(start := one.get("start"), int | float) else 0.0,
+            number=_text(one, "identifier"),
+            user_id=_text(one, "userId"),
+            text=_text(one, "content"),
+        )
+        for one in pieces
+    )
+
+
+def parse_summary(item: Item) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What a summary says, and its next steps."""
+    said, steps = (item.document.get(key) for key in ("summary", "nextSteps"))
+    return _texts(said), _texts(steps)
+
+
+def read_voicemail_text(item: Item) -> str:
+    """What somebody left on the machine; empty where it was not written down."""
+    return _text(item.document, "transcript")
+
+
+def find_names(workspace: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """Of what `read_numbers` and `read_users` gave: numbers by their ids, names of numbers by number, of staff by id."""
+    numbers = [one for one in workspace.get("phoneNumbers") or () if isinstance(one, dict)]
+    users = [one for one in workspace.get("users") or () if isinstance(one, dict)]
+    return (
+        {_text(one, "id"): _text(one, "number") for one in numbers},
+        {_text(one, "number"): _text(one, "name") for one in numbers},
+        {_text(one, "id"): f"{_text(one, 'firstName')} {_text(one, 'lastName')}".strip() for one in users},
+    )
 
 
 def find_media(item: Item) -> tuple[MediaLink, ...]:
@@ -267,11 +373,6 @@ def find_number_ids(numbers: Iterable[Json]) -> frozenset[str]:
     return frozenset(_text(one, "id") for one in numbers) - {""}
 
 
-def find_number(numbers: Iterable[Json], number_id: str) -> str:
-    """A number of the office in E.164; empty where it is not there."""
-    return next((_text(one, "number") for one in numbers if _text(one, "id") == number_id), "")
-
-
 def _unsigned(value: Any) -> Any:
     if isinstance(value, dict):
         return {
@@ -305,3 +406,7 @@ def _data(answer: Mapping[str, Any]) -> Json:
 def _text(document: Json, key: str) -> str:
     value = document.get(key)
     return value if isinstance(value, str) else ""
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()

@@ -36,6 +36,7 @@ COMMANDS: Sequence[str] = (
     "problems --json",
     "archive fetch archive --media --json",
     "archive verify archive --json",
+    "archive html archive --phone {phone} --json",
 )
 WIDTH = 110
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?")
@@ -52,9 +53,10 @@ def make_shapes() -> Iterator[tuple[str, str]]:
     ):
         office = Office(postgres.dsn(), sandbox, Path(folder), patch)
         client = _live_a_day(office)
+        phone = sandbox.conversations.conversations()[0]["participants"][0]
         for command in COMMANDS:
-            document = office.run(*command.format(client=client).split()).json
-            yield command.format(client="ID"), format_shape(make_shape(document) | {"schemaVersion": 1})
+            document = office.run(*command.format(client=client, phone=phone).split()).json
+            yield command.format(client="ID", phone="N"), format_shape(make_shape(document) | {"schemaVersion": 1})
 
 
 def make_shape(value: Any) -> Any:

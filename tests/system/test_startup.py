@@ -20,6 +20,7 @@ HEAVY = [
     "filelock",
     "prometheus_client",
     "apprise",
+    "jinja2",
     "asyncio",
     "ssl",
     "email",
