@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from socket import gethostname
 from typing import Any
@@ -25,6 +29,7 @@ from openphone_sync.ops.logging import OPERATOR
 SENT_FILE = "alerts.json"
 PING_TIMEOUT_S = 5.0
 PING_ATTEMPTS = 2
+MESSAGE_LIMIT_S = 30.0
 IDS_SHOWN = 20
 NOT_BEGUN = frozenset({"unfinished", "stopped"})
 """Codes of contacts that a run had not begun when it ended."""
@@ -199,28 +204,56 @@ def _send_ping(address: str, body: str, attempts: int, timeout_s: float) -> str:
     return failure
 
 
-def send_message(settings: Settings, title: str, body: str) -> bool:
-    """One message to every Apprise address; returns whether at least one was sent, or none was wanted."""
+def send_message(settings: Settings, title: str, body: str, limit_s: float = MESSAGE_LIMIT_S) -> bool:
+    """One message to every Apprise address, within ``limit_s``; returns whether at least one was sent, or none was wanted."""
     if not settings.alert_urls:
         return True
-    try:
-        from apprise import Apprise  # noqa: PLC0415  # an extra of 14 MB
-    except ImportError:
+    if find_spec("apprise") is None:  # an extra of 14 MB
         _warn(
             "no message was sent, because OPENPHONE_ALERT_URLS needs the extra alerts; install openphone-sync[alerts]"
         )
         return False
-    sent = False
-    for number, address in enumerate(settings.alert_urls, 1):
+    ends_at = time.monotonic() + limit_s
+    senders = [_start_sender(address, title, body) for address in settings.alert_urls]
+    results = [_wait_for(sender, ends_at) for sender in senders]
+    for number, is_sent in enumerate(results, 1):
+        if not is_sent:
+            _warn(f"no message could be sent to address {number} of OPENPHONE_ALERT_URLS; check that address")
+    return any(results)
+
+
+_SEND = """
+import json, sys
+from apprise import Apprise
+address, title, body = json.load(sys.stdin)
+receiver = Apprise()
+sys.exit(0 if receiver.add(address) and receiver.notify(title=title, body=body) else 1)
+"""
+
+
+def _start_sender(address: str, title: str, body: str) -> subprocess.Popen[str] | None:
+    """A process of its own: Apprise limits single reads only, and a thread that never ends would keep Python from ending."""
+    command = [sys.executable, "-P", "-c", _SEND]
+    nothing = subprocess.DEVNULL
+    try:
+        sender = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=nothing, stderr=nothing, text=True)
+    except OSError:  # an alert never fails a run
+        return None
+    if sender.stdin is not None:
+        with suppress(OSError), sender.stdin as pipe:  # not as an argument, which everybody on the machine can read
+            pipe.write(json.dumps([address, title, body]))
+    return sender
+
+
+def _wait_for(sender: subprocess.Popen[str] | None, ends_at: float) -> bool:
+    if sender is None:
+        return False
+    with sender:
         try:
-            receiver = Apprise()
-            done = receiver.add(address) and receiver.notify(title=title, body=body)
-        except Exception:  # noqa: BLE001  # an alert never fails a run
-            done = False
-        sent |= bool(done)
-        if not done:
-            _warn(f"no message could be sent to address {number} of OPENPHONE_ALERT_URLS; correct that address")
-    return sent
+            return sender.wait(max(0.0, ends_at - time.monotonic())) == 0
+        except subprocess.TimeoutExpired:
+            sender.kill()
+            return False
 
 
 def _warn(message: str) -> None:

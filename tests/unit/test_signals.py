@@ -2,11 +2,15 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from openphone_sync.cli.signals import raise_on_signal
+from openphone_sync.cli.signals import ECHO_S, raise_on_signal
 from openphone_sync.errors import InterruptedRunError
 
 
@@ -61,9 +65,9 @@ def test_a_second_signal_does_not_disturb_the_tidying_up() -> None:
     def work() -> None:
         with raise_on_signal():
             try:
-                send(signal.SIGINT)
+                send(signal.SIGTERM)
             finally:
-                send(signal.SIGINT)
+                send(signal.SIGTERM)
                 steps.append("tidied")
 
     with pytest.raises(InterruptedRunError):
@@ -87,3 +91,68 @@ def test_a_signal_that_is_ignored_stays_ignored() -> None:
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+HANGING = """
+import os, signal, sys, time
+from openphone_sync.cli.signals import finish_on_signal, raise_on_signal
+from openphone_sync.errors import InterruptedRunError
+
+def hang():
+    print("begun", flush=True)
+    while True:
+        time.sleep(60)
+
+way, grace_s = sys.argv[1], float(sys.argv[2])
+if way == "finish":
+    with finish_on_signal(lambda text: print(text, flush=True), grace_s):
+        hang()
+with raise_on_signal(grace_s):
+    try:
+        hang()
+    finally:
+        hang()
+"""
+
+
+@contextmanager
+def hanging(way: str, grace_s: float) -> Iterator[subprocess.Popen[str]]:
+    """A process whose orderly end never comes."""
+    command = [sys.executable, "-c", HANGING, way, str(grace_s)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize("way", ["finish", "raise"])
+def test_an_orderly_end_has_its_time_and_no_more(way: str) -> None:
+    with hanging(way, 0.5) as process:
+        start = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=20)
+        assert process.returncode == 143
+        assert 0.4 < time.monotonic() - start < 5
+        assert "stopped at once" in err
+
+
+@pytest.mark.parametrize("way", ["finish", "raise"])
+@pytest.mark.parametrize(("first", "second"), [(signal.SIGTERM, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)])
+def test_a_second_signal_ends_at_once(way: str, first: signal.Signals, second: signal.Signals) -> None:
+    with hanging(way, 60) as process:
+        process.send_signal(first)
+        assert process.stdout is not None
+        assert process.stdout.readline(), "the first one is heeded"
+        time.sleep(ECHO_S)
+        process.send_signal(second)
+        assert process.wait(timeout=20) == 128 + second
+
+
+def test_a_signal_that_is_sent_to_the_process_and_to_its_group_is_one() -> None:
+    with hanging("finish", 60) as process:
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.5)
