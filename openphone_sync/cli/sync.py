@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -67,6 +68,9 @@ def sync(
     wait: Annotated[
         str, typer.Option("--wait", help="How long to keep trying to reach API and database.", metavar="DURATION")
     ] = "0",
+    accept_source: Annotated[
+        bool, typer.Option("--accept-source", help="The same rows are in a new place: accept it.")
+    ] = False,
     plan: Annotated[
         Path | None, typer.Option("--plan", help="Apply exactly this plan of dry-run --out.", metavar="FILE")
     ] = None,
@@ -77,6 +81,7 @@ def sync(
     Example: openphone-sync sync --mode full
     """
     options = make_sync_options(mode, client_type, limit, continue_on_error, force, wait)
+    options = replace(options, accept_source=accept_source)
     if plan is not None and (dry_run or mode is Mode.FULL or client_type or limit):
         raise typer.BadParameter(
             "the plan says what it covers; leave out --dry-run, --mode, --client-type and --limit",

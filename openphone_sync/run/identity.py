@@ -19,8 +19,6 @@ SAME_SHARE = 0.9
 """So many of the known clients, and of the compared ones, must be as they were for the content to be the same."""
 FEWEST_KNOWN = 10
 """With fewer known clients nobody can tell whether the content is the same."""
-SAMPLE = 50
-"""How many known clients are compared with what was last written for them."""
 
 _KEY = "key"
 _WORKSPACE = "workspace"

@@ -44,7 +44,7 @@ from openphone_sync.rules.planning import (
     needs_listing,
 )
 from openphone_sync.run.context import Context, SyncOptions, keep_trying
-from openphone_sync.run.identity import SAMPLE, Identity, check_not_lost
+from openphone_sync.run.identity import Identity, check_not_lost
 from openphone_sync.run.read import Reading, Remote, list_workspace, read_missing, read_source
 
 FACT_LAST_FULL = "last_full"
@@ -307,17 +307,14 @@ class _Gathering:
         definitions = self._try(self._context.workspace.read_field_definitions)
         fields = make_field_map(definitions, self._settings.custom_field_keys)
         in_play = map_rows(reading.moved, reading.unmoved, fields, self._context)
-        compared = [
-            (desired.values, link.base.values)
+        moved = [
+            desired.values == link.base.values
             for desired in in_play.desired
             if (link := in_play.links.get(desired.external_id)) and link.base and not desired.slot
         ]
-        step = max(1, len(compared) // SAMPLE)
-        sample = compared[::step][:SAMPLE]
-        unmoved = 0 if sample else min(SAMPLE, reading.read - reading.changed)
-        same = sum(ours == written for ours, written in sample) + unmoved
+        unmoved = reading.read - reading.changed
         present = reading.known - len(reading.removed)
-        said = self._identity.check_content(reading.known, present, len(sample) + unmoved, same)
+        said = self._identity.check_content(reading.known, present, unmoved + len(moved), unmoved + sum(moved))
         if said:
             self._context.warnings.append(said)
 
