@@ -71,8 +71,9 @@ def runs_show(context: typer.Context, run: RunArgument, as_json: JsonOption = Fa
         writes = [_make_write(entry) for entry in store.read_journal(record.run_id)]
     report = json.loads(record.report) if record.report else {}
     if as_json:
-        document = {**report, "schemaVersion": SCHEMA_VERSION, "runId": record.run_id, "writes": writes}
-        print_json(document)
+        head = {"runId": record.run_id, "command": record.command, "status": record.status}
+        began = {"startedAt": format_time(record.started_at)}
+        print_json({"schemaVersion": SCHEMA_VERSION, **head, **began, **report, "writes": writes})
         return
     typer.echo(f"{record.run_id} {record.command} {record.status}: {_describe(report.get('contacts'))}")
     rows = [

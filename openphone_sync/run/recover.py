@@ -39,12 +39,8 @@ def recover_writes(context: Context) -> None:
     context.store.mark_due(sorted({entry.client_id for entry in entries}))
 
 
-def report_broken_runs(context: Context) -> list[RunReport]:
-    """Reports of runs whose process died, made from their journal; asked before a new run is opened."""
-    return [_report_broken(record, context) for record in context.store.read_broken_runs()]
-
-
-def _report_broken(record: RunRecord, context: Context) -> RunReport:
+def report_broken_run(record: RunRecord, context: Context) -> RunReport:
+    """The report of a run whose process died, made from its journal."""
     entries = context.store.read_journal(record.run_id)
     done: Counter[str] = Counter(count_names(entry.kind) for entry in entries if entry.result is Result.DONE)
     latest = max((entry.settled_at or entry.intended_at for entry in entries), default=record.started_at)

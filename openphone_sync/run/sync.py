@@ -11,14 +11,15 @@ from typing import Any
 
 from openphone_sync.documents import format_time
 from openphone_sync.errors import InterruptedRunError, RunError, SafetyStopError, StaleError
-from openphone_sync.model import ActionKind, Done, Keep
+from openphone_sync.model import ActionKind, Done, Keep, RunRecord
+from openphone_sync.ops.alerts import Watch, notify_end
 from openphone_sync.rules.planning import Plan
 from openphone_sync.rules.safety import SafetyLimit, check_safety, count_touched
 from openphone_sync.run.apply import Applied, apply_plan
 from openphone_sync.run.context import Context, SyncOptions, keep_trying
 from openphone_sync.run.finish import record
 from openphone_sync.run.plan import FACT_LAST_FULL, Planned, make_settings_mark, plan_again, plan_sync
-from openphone_sync.run.recover import recover_writes, report_broken_runs
+from openphone_sync.run.recover import recover_writes, report_broken_run
 from openphone_sync.run.report import (
     FAILED,
     INTERRUPTED,
@@ -70,13 +71,15 @@ def sync(options: SyncOptions, context: Context, header: RunHeader, plan: Path |
 def carry_out(planner: Planner, options: SyncOptions, context: Context, header: RunHeader) -> RunReport:
     """Recover what is open, plan, check, apply, report: the way of every run that writes."""
     store = context.store
-    broken = report_broken_runs(context)
-    for report in broken:
-        record(report, context, tidy=False)
+    broken = store.read_broken_runs()
     store.start_run(header.run_id, header.command, header.started_at, complete=options.complete, undoes=header.undoes)
     try:
         deadline_s = context.clock.monotonic() + options.wait_s
-        keep_trying(lambda: recover_writes(context), context, deadline_s)
+        try:
+            keep_trying(lambda: recover_writes(context), context, deadline_s)
+        finally:
+            for run in broken:
+                _close_broken(run, context)
         planned = planner(deadline_s)
         header = _with_mode(header, planned)
         if not options.force:
@@ -90,6 +93,14 @@ def carry_out(planner: Planner, options: SyncOptions, context: Context, header: 
         raise
     record(report, context)
     return report
+
+
+def _close_broken(run: RunRecord, context: Context) -> None:
+    """A run whose process died is recorded as interrupted, counted, and reported like any other."""
+    report = report_broken_run(run, context)
+    record(report, context, tidy=False)
+    if context.settings.alert_on_failure:
+        notify_end(context.settings, Watch(report.document, report.exit_code))
 
 
 def dry_run(options: SyncOptions, context: Context, header: RunHeader, out: Path | None = None) -> RunReport:

@@ -14,7 +14,7 @@ from openphone_sync.config import load_settings
 from openphone_sync.ops.alerts import PING_ATTEMPTS, PING_TIMEOUT_S, ping, send_message
 from openphone_sync.ops.lock import run_lock
 from tests.fault_injection import Fault, FaultKind
-from tests.office import JAMES, Office, Ran
+from tests.office import JAMES, Office, Ran, make_many, wait_until
 from tests.raw_server import answering, raw_server
 from tests.receiver import Receiver
 
@@ -215,3 +215,28 @@ def test_a_receiver_that_drips_costs_a_few_seconds_and_no_run(office: Office) ->
         )
         assert time.monotonic() - start < 2 * 0.3 + 0.3 + 2
     assert PING_TIMEOUT_S * PING_ATTEMPTS <= 10
+
+
+def test_a_killed_run_is_counted_shown_and_reported_by_the_next(
+    office: Office, receiver: Receiver, settings: dict[str, str]
+) -> None:
+    make_many(office, 12)
+    office.sandbox.faults.add(Fault(FaultKind.HANG, seconds=30, method="POST", nth=5, count=None, committed=True))
+    with office.start("sync", "--quiet", **settings) as process:
+        wait_until(lambda: len(office.contacts()) == 12)
+        wait_until(lambda: office.state("SELECT count(*) FROM journal WHERE result IS NULL") == [(8,)])
+        process.kill()
+        process.wait()
+    office.sandbox.faults.clear()
+    killed = office.run("runs", "show", "latest", "--json").json
+    assert (killed["status"], killed["command"], len(killed["writes"])) == ("running", "sync", 12)
+    assert killed["startedAt"]
+    receiver.take("/ping")
+    assert office.run("sync", "-q", **settings).code == 0
+    assert pings(receiver) == ["/ping/uuid/start?rid=1", "/ping/uuid/1?rid=1", "/ping/uuid?rid=1"]
+    assert titles(receiver) == ["openphone-sync fails", "openphone-sync works again"]
+    shown = office.run("runs", "show", killed["runId"], "--json").json
+    assert (shown["status"], shown["exitCode"], shown["contacts"]["created"]) == ("interrupted", 1, 12)
+    assert "the process ended before the run did" in shown["message"]
+    totals = office.run("metrics", "--json").json["metrics"]
+    assert (totals["totalRuns"], totals["failedRuns"], totals["totalContactsCreated"]) == (2, 1, 12)
