@@ -13,9 +13,11 @@ from unittest.mock import patch
 
 import phonenumbers
 
+from openphone_sync.mapping_file import load_built_in
 from openphone_sync.model import ClientRow, FieldDefinition
 from openphone_sync.rules import mapping, phones
-from openphone_sync.rules.mapping import MappingRules, make_field_map, make_fingerprint, map_client
+from openphone_sync.rules.custom_fields import make_field_map
+from openphone_sync.rules.mapping import MappingRules, make_fingerprint, map_client
 from openphone_sync.sandbox import sample_clients
 from openphone_sync.sandbox.options import CUSTOM_FIELDS
 
@@ -24,7 +26,7 @@ RUNS = 5
 PARTS = {
     "reading phone numbers": "parse_phones",
     "cleaning names and texts": "clean_name",
-    "converting custom fields": "convert_value",
+    "reading and converting custom fields": "_read_fields",
 }
 
 
@@ -34,7 +36,7 @@ def make_report(*, long: bool = False) -> str:
         ClientRow(str(row["id"]), json.dumps(row, default=str))
         for row in sample_clients(CLIENTS * 10 if long else CLIENTS)
     ]
-    rules = MappingRules("US", make_field_map(_fields(), {}))
+    rules = MappingRules("US", load_built_in(), make_field_map(_fields(), {}, load_built_in()))
     whole = _time(lambda row: map_client(row, rules), ((row,) for row in rows))
     contacts = sum(len(map_client(row, rules)) for row in rows)
     parts = {name: _time(getattr(mapping, called), _calls(called, rows, rules)) for name, called in PARTS.items()}

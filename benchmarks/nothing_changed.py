@@ -20,9 +20,11 @@ import psycopg
 
 from benchmarks.clients import fill_clients
 from openphone_sync.config import Settings
+from openphone_sync.mapping_file import load_built_in
 from openphone_sync.model import Base, ClientRow, DesiredContact, FieldDefinition, Link, Standing
 from openphone_sync.postgres import PostgresClients
-from openphone_sync.rules.mapping import FieldMap, MappingRules, make_field_map, make_fingerprint, map_client
+from openphone_sync.rules.custom_fields import FieldMap, make_field_map
+from openphone_sync.rules.mapping import MappingRules, make_fingerprint, map_client
 from openphone_sync.run.plan import make_row_digest
 from openphone_sync.sandbox import EmbeddedPostgres, SandboxOptions, SandboxServer
 from openphone_sync.state import open_store
@@ -79,9 +81,9 @@ def _measure(size: int) -> str:
 def _seed(settings: Settings, sandbox: SandboxServer) -> int:
     """The state as a first run would leave it; the contact of Person 7 exists, since it will change."""
     fields = make_field_map(
-        (FieldDefinition(one.key or "", one.name, one.type) for one in sandbox.workspace.fields), {}
+        (FieldDefinition(one.key or "", one.name, one.type) for one in sandbox.workspace.fields), {}, load_built_in()
     )
-    source = PostgresClients(settings.database_url, fetch_size=BLOCK)
+    source = PostgresClients(settings.database_url, load_built_in(), fetch_size=BLOCK)
     store = open_store(settings.state_dir)
     digest = make_row_digest(settings)
     count = 0
@@ -99,7 +101,7 @@ def _seed(settings: Settings, sandbox: SandboxServer) -> int:
 
 
 def _links(block: list[ClientRow], fields: FieldMap, sandbox: SandboxServer) -> Iterator[Link]:
-    rules = MappingRules("US", fields)
+    rules = MappingRules("US", load_built_in(), fields)
     for row in block:
         for number, one in enumerate(map_client(row, rules)):
             if not isinstance(one, DesiredContact):
@@ -153,7 +155,7 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 def _measure_limit(dsn: str) -> int:
     """Read the rows as the sync does and hash them: nothing can be faster that looks at every row."""
-    source = PostgresClients(dsn, fetch_size=BLOCK)
+    source = PostgresClients(dsn, load_built_in(), fetch_size=BLOCK)
     for row in source.read_clients():
         make_fingerprint(row, b"")
     source.close()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cronsim import CronSim, CronSimError
@@ -22,20 +22,8 @@ from cronsim import CronSim, CronSimError
 from openphone_sync.documents import parse_duration
 from openphone_sync.errors import ConfigurationError
 
-CUSTOM_FIELD_NAMES = (
-    "CLIENT_TYPE",
-    "DATE_OF_BIRTH",
-    "COUNTY",
-    "INTAKE_DATE",
-    "CASE_TYPE",
-    "ARRESTED",
-    "CURRENTLY_INCARCERATED",
-    "PRIMARY_CLIENT_NAME",
-    "RELATIONSHIP",
-    "CONTACT_PERSON_NAME",
-    "ALT_CONTACT_NUMBER",
-)
-"""Names of ``OPENPHONE_CF_<NAME>_KEY``; the predecessor of this tool used the same."""
+if TYPE_CHECKING:
+    from openphone_sync.model import ContactMapping
 
 _RESERVED_SOURCES = frozenset({"openphone", "device", "csv", "zapier", "google-people", "other"})
 _RESERVED_PREFIXES = ("openphone", "csv")
@@ -57,6 +45,14 @@ class ChangeLimit:
 
 class _RejectedError(ValueError):
     """A setting's text is not accepted; the message says what is."""
+
+
+class _FaultyFileError(ValueError):
+    """A file that a setting names cannot be used; one text for each fault."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        super().__init__()
+        self.faults = tuple(faults)
 
 
 # --- parsers: text -> value, or _RejectedError with what is accepted --------------------------------------------------
@@ -200,6 +196,20 @@ def _database_url(text: str) -> str:
             "or copy the connection string again"
         )
     return text
+
+
+def _mapping_file(text: str) -> Path:
+    """A mapping file that can be used; what it says is read where it is needed (`load_mapping`)."""
+    from openphone_sync import mapping_file  # noqa: PLC0415  # TOML and the mapping: 10 ms that the built-in one saves
+
+    path = expand_home(Path(text)).absolute()
+    try:
+        mapping_file.load_mapping(path)
+    except mapping_file.MappingFaultsError as error:
+        raise _FaultyFileError(
+            f"{path}, {fault}" if fault.line else f"{path}: {fault}" for fault in error.faults
+        ) from None
+    return path
 
 
 def _web_address(text: str) -> str:
@@ -355,6 +365,13 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("OPENPHONE_TIMEOUT", "timeout_ms", "30000", "ms to wait for an answer", _number(1, 600000, int)),
     Setting(
+        "OPENPHONE_MAPPING",
+        "mapping_file",
+        "",
+        "path of a mapping file (TOML) in place of the built-in one",
+        _mapping_file,
+    ),
+    Setting(
         "OPENPHONE_EXTRA_COLUMNS",
         "extra_columns",
         "",
@@ -415,7 +432,7 @@ SETTINGS: tuple[Setting, ...] = (
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 _ALIASES = {"DATABASE_URL": ("SUPABASE_DB_URL",)}
-_CUSTOM_FIELDS = {f"OPENPHONE_CF_{name}_KEY": name for name in CUSTOM_FIELD_NAMES}
+_CUSTOM_FIELD = re.compile(r"OPENPHONE_CF_([A-Z0-9_]+)_KEY")
 
 API = "OPENPHONE_API_KEY"
 DATABASE = "DATABASE_URL"
@@ -448,6 +465,7 @@ class Settings:
     rate_per_minute: int = 600
     rate_per_hour: int = 36000
     timeout_ms: int = 30000
+    mapping_file: Path | None = None
     extra_columns: tuple[str, ...] = ()
     full_every_s: float = 7 * 86400
     keep_runs_s: float = 180 * 86400
@@ -486,8 +504,15 @@ def load_settings(
         state_dir=expand_home(chosen).absolute(),
         custom_field_keys=_custom_field_keys(texts),
         env_file=env_file.absolute() if env_file else None,
-        warnings=tuple(_unknown_names(written)),
+        warnings=tuple(_unknown_names(written, values.get("mapping_file"))),
     )
+
+
+def load_mapping(path: Path | None) -> ContactMapping:
+    """The mapping of ``Settings.mapping_file``: the office's own, or the built-in one."""
+    from openphone_sync import mapping_file  # noqa: PLC0415  # as above
+
+    return mapping_file.load_mapping(path) if path else mapping_file.load_built_in()
 
 
 def env_files(environ: Mapping[str, str], env_file: Path | None, folder: Path) -> list[Path]:
@@ -541,6 +566,8 @@ def _parse_all(texts: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
             continue
         try:
             values[setting.attribute] = setting.parse(text)
+        except _FaultyFileError as error:
+            faults += [f"{setting.name}: {fault}" for fault in error.faults]
         except ValueError as error:
             shown = "its value" if setting.secret or len(text) > 60 or "@" in text else f"{text!r}"
             faults.append(f"{setting.name}: {shown} is not accepted; give {error}")
@@ -570,12 +597,15 @@ def _fault_message(faults: list[str]) -> str:
 
 
 def _custom_field_keys(texts: Mapping[str, str]) -> dict[str, str]:
-    return {name: texts[setting] for setting, name in _CUSTOM_FIELDS.items() if setting in texts}
+    return {found[1]: text for setting, text in texts.items() if (found := _CUSTOM_FIELD.fullmatch(setting))}
 
 
-def _unknown_names(texts: Mapping[str, str]) -> Iterable[str]:
+def _unknown_names(texts: Mapping[str, str], mapping_file: Path | None) -> Iterable[str]:
     """Misspelt names in env files; the environment may hold what other programs call so."""
-    known = {*_BY_NAME, *_CUSTOM_FIELDS}
+    known = set(_BY_NAME)
+    if any(setting.startswith("OPENPHONE_CF_") for setting in texts):
+        fields = (rule for _, person in load_mapping(mapping_file).persons() for rule in person.fields)
+        known |= {f"OPENPHONE_CF_{rule.setting}_KEY" for rule in fields}
     for setting in sorted(texts):
         if setting.startswith("OPENPHONE_") and setting not in known:
             close = difflib.get_close_matches(setting, known, n=1)

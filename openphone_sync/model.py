@@ -6,7 +6,8 @@ values are frozen. *Client* is a person in the source, *contact* is OpenPhone's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -117,7 +118,7 @@ class SourceIdentity:
         return self.host == other.host
 
 
-# --- what one client becomes -------------------------------------------------------------------------------------
+# --- the mapping: what a row becomes, as data ----------------------------------------------------------------------
 
 
 class FieldType(StrEnum):
@@ -130,6 +131,146 @@ class FieldType(StrEnum):
     NUMBER = "number"
     STRING = "string"
     URL = "url"
+
+
+NUMBER_PLACEHOLDER = "{n}"
+"""In the name of a column: the number of a related person (``contact_{n}``)."""
+
+
+def fold_value(text: str) -> str:
+    """The form in which the values of choices and conditions are compared."""
+    return " ".join(text.split()).casefold()
+
+
+def fold_label(name: str) -> str:
+    """The form in which names of custom fields are compared: ``date_of_birth`` equals ``Date of  Birth``."""
+    return re.sub(r"[\W_]+", "", name).casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """The place of a value in a text: of a choice, else of a column; ``n`` is the number of the related person."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A text with placeholders."""
+
+    parts: tuple[str | Placeholder, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of its placeholders, in order."""
+        return tuple(part.name for part in self.parts if isinstance(part, Placeholder))
+
+
+@dataclass(frozen=True, slots=True)
+class ValueChoice:
+    """A text by the value of a column, upper and lower case folded.
+
+    Values that ``cases`` lists are replaced; ``otherwise`` is for all others, or None: they stay as they are. ``empty`` is
+    for no value, or None: as ``otherwise``.
+    """
+
+    column: str
+    cases: tuple[tuple[str, Template], ...] = ()
+    otherwise: Template | None = None
+    empty: Template | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that it reads."""
+        texts = (*(text for _, text in self.cases), self.otherwise, self.empty)
+        return (self.column, *(name for text in texts if text for name in text.names))
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRule:
+    """A column with phones or e-mail addresses, and the label of the items that it becomes."""
+
+    column: str
+    label: Template
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRule:
+    """A custom field: ``names`` are those it may have in the app, ``types`` those that hold its values, the best first.
+
+    The value is that of the first of ``columns`` that is there, or ``text``. ``only`` limits it to rows where each column
+    (or choice) has one of the values. ``yes``: the value says yes or no, and yes is written like this.
+    """
+
+    names: tuple[str, ...]
+    types: tuple[FieldType, ...] = (FieldType.STRING,)
+    columns: tuple[str, ...] = ()
+    text: Template | None = None
+    only: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    yes: str | None = None
+    setting: str = ""  # NAME of OPENPHONE_CF_<NAME>_KEY
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRule:
+    """What the client, or one related person, becomes."""
+
+    name: Template
+    display: Template
+    company: Template | None = None
+    role: Template | None = None
+    source_url: Template | None = None
+    phones: tuple[ItemRule, ...] = ()
+    emails: tuple[ItemRule, ...] = ()
+    fields: tuple[FieldRule, ...] = ()
+
+    def uses(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Every column or choice that it reads, with its key (``phones[0]``); of several names one must be there."""
+        texts = [("name", self.name), ("company", self.company), ("role", self.role), ("source_url", self.source_url)]
+        texts += [("display", self.display)] if self.display != self.name else []
+        items = [(f"phones[{at}]", item) for at, item in enumerate(self.phones)]
+        items += [(f"emails[{at}]", item) for at, item in enumerate(self.emails)]
+        for key, item in items:
+            yield key, (item.column,)
+            texts.append((key, item.label))
+        for at, one in enumerate(self.fields):
+            yield from ((f"fields[{at}]", (name,)) for name, _ in one.only)
+            texts.append((f"fields[{at}]", one.text))
+            if one.columns:
+                yield f"fields[{at}]", one.columns
+        for key, text in texts:
+            yield from ((key, (name,)) for name in (text.names if text else ()))
+
+
+@dataclass(frozen=True, slots=True)
+class ContactMapping:
+    """A mapping file, checked. ``optional`` are columns that the source may lack."""
+
+    id_column: str
+    client: PersonRule
+    related: PersonRule | None = None
+    choices: tuple[tuple[str, ValueChoice], ...] = ()
+    created: tuple[str, ...] = ()
+    birth_date: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+
+    def persons(self) -> tuple[tuple[str, PersonRule], ...]:
+        """The client and, if there are any, related people, each with the name of its table."""
+        related = (("related", self.related),) if self.related else ()
+        return (("client", self.client), *related)
+
+    def uses(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Every column or choice that is read, with the path of its key; of several names one must be there."""
+        yield "source.id", (self.id_column,)
+        if self.created:
+            yield "source.created", self.created
+        if self.birth_date:
+            yield "client.birth_date", self.birth_date
+        for path, rule in self.persons():
+            yield from ((f"{path}.{key}", names) for key, names in rule.uses())
+
+
+# --- what one client becomes -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +323,25 @@ class Base:
     met: frozenset[str] = frozenset()
 
 
+class DataFault(StrEnum):
+    """What is wrong with a value of the source, though the contact can be written without it."""
+
+    BAD_EMAIL = "bad_email"
+    PHONE_PART_UNUSABLE = "phone_part_unusable"
+    PHONE_UNASSIGNED = "phone_unassigned"
+    FIELD_NOT_CONVERTED = "field_not_converted"
+    LINK_TOO_LONG = "link_too_long"
+
+
+@dataclass(frozen=True, slots=True)
+class DataWarning:
+    """A value to correct in the source. ``detail`` says what the value is not, without quoting it."""
+
+    code: DataFault
+    column: str
+    detail: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class DesiredContact:
     """A contact as the source wants it.
@@ -204,7 +364,7 @@ class DesiredContact:
     phones_unusable: bool = False
     unfit: Reason | None = None
     seniority: tuple[str, str] = ("", "")
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[DataWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from openphone_sync import state
-from openphone_sync.config import Settings
+from openphone_sync.config import Settings, load_mapping
 from openphone_sync.errors import NotSentError
 from openphone_sync.openphone.pacing import Pacer, make_spacing
 from openphone_sync.ops.lock import prepare_state_dir, run_lock
@@ -175,6 +175,7 @@ def open_source(settings: Settings, stopping: Callable[[], bool] = lambda: False
     redactor = find_redactor()
     return PostgresClients(
         settings.database_url,
+        load_mapping(settings.mapping_file),
         table=settings.client_table,
         query=settings.client_query,
         extra_columns=settings.extra_columns,

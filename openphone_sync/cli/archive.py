@@ -25,7 +25,7 @@ from openphone_sync.cli.options import (
 from openphone_sync.cli.output import print_json, print_notice
 from openphone_sync.cli.signals import finish_on_signal
 from openphone_sync.cli.terminal import show_progress
-from openphone_sync.config import API, Settings
+from openphone_sync.config import API, Settings, load_mapping
 from openphone_sync.conversations.archive import fetch
 from openphone_sync.conversations.archive_folder import Verified, hash_manifest, read_archive, verify
 from openphone_sync.conversations.archive_plan import FetchOptions
@@ -33,6 +33,7 @@ from openphone_sync.conversations.people import find_client_phones, parse_phone,
 from openphone_sync.documents import SCHEMA_VERSION, format_size
 from openphone_sync.errors import ConfigurationError, RunError
 from openphone_sync.ops.files import replacing
+from openphone_sync.rules.mapping import MappingRules
 from openphone_sync.wiring import SystemClock, open_fetch, open_source, read_state
 
 LISTED = 20
@@ -186,6 +187,10 @@ def archive_html(
         typer.echo(f"{count} written to {target}")
 
 
+def _make_rules(settings: Settings) -> MappingRules:
+    return MappingRules(settings.region, load_mapping(settings.mapping_file))
+
+
 def _find_phones(settings: Settings, clients: list[str], phones: list[str]) -> frozenset[str] | None:
     """The numbers that are asked for; None for all."""
     if not clients and not phones:
@@ -195,7 +200,7 @@ def _find_phones(settings: Settings, clients: list[str], phones: list[str]) -> f
         source = (lambda: open_source(settings)) if settings.database_url else None
         with read_state(settings) as store:
             for client_id in clients:
-                found |= find_client_phones(client_id, store, source, settings.region)
+                found |= find_client_phones(client_id, store, source, _make_rules(settings))
     return frozenset(found)
 
 
@@ -212,7 +217,7 @@ def _find_names(settings: Settings, numbers: frozenset[str]) -> tuple[dict[str, 
     if unnamed and settings.database_url:
         try:
             with closing(open_source(settings)) as source:
-                names |= read_table_names(source, unnamed, settings.region)
+                names |= read_table_names(source, unnamed, _make_rules(settings))
         except RunError:
             notes.append("names from the client table could not be read")
     return names, notes

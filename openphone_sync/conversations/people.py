@@ -8,7 +8,7 @@ from contextlib import closing
 from openphone_sync.errors import ConfigurationError
 from openphone_sync.model import DesiredContact, Link, Standing
 from openphone_sync.ports import ClientSource
-from openphone_sync.rules.mapping import FieldMap, MappingRules, find_phones, map_client
+from openphone_sync.rules.mapping import MappingRules, find_phones, map_client
 from openphone_sync.rules.phones import parse_phones
 from openphone_sync.state import Store
 
@@ -24,7 +24,7 @@ def parse_phone(text: str, region: str) -> str:
 
 
 def find_client_phones(
-    client_id: str, store: Store, open_source: Callable[[], ClientSource] | None, region: str
+    client_id: str, store: Store, open_source: Callable[[], ClientSource] | None, rules: MappingRules
 ) -> frozenset[str]:
     """The numbers (E.164) of a client and its alternates: as they were written, and as the row has them now.
 
@@ -40,7 +40,7 @@ def find_client_phones(
     if row is None and not links:
         where = "the client table or the state" if open_source else "the state, and DATABASE_URL is not set"
         raise ConfigurationError(f"no client has the id {client_id} in {where}; look the id up in the client table")
-    found = phones | (find_phones(row, region) if row else frozenset())
+    found = phones | (find_phones(row, rules) if row else frozenset())
     if not found:
         raise ConfigurationError(
             f"client {client_id} has no usable phone number; correct it in the client table, or give the number with --phone"
@@ -59,11 +59,11 @@ def read_names(store: Store) -> dict[str, str]:
     return {phone: " / ".join(found) for phone, found in names.items()}
 
 
-def read_table_names(source: ClientSource, phones: frozenset[str], region: str) -> dict[str, str]:
+def read_table_names(source: ClientSource, phones: frozenset[str], rules: MappingRules) -> dict[str, str]:
     """Names of these numbers from the client table."""
-    rules, names = MappingRules(region, FieldMap()), dict[str, list[str]]()
+    names: dict[str, list[str]] = {}
     for row in source.read_clients():
-        if phones.isdisjoint(find_phones(row, region)):
+        if phones.isdisjoint(find_phones(row, rules)):
             continue
         for wanted in map_client(row, rules):
             if isinstance(wanted, DesiredContact):

@@ -7,15 +7,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from openphone_sync.config import API, Settings, describe_missing
+from openphone_sync.config import API, Settings, describe_missing, load_mapping
 from openphone_sync.doctor.checks import Check, make_failed
 from openphone_sync.errors import ConfigurationError, RunError
-from openphone_sync.model import FieldDefinition, FieldType
+from openphone_sync.model import ContactMapping, FieldDefinition, FieldType
 from openphone_sync.openphone.api import make_client
 from openphone_sync.openphone.pacing import Pacer
 from openphone_sync.openphone.probe import WorkspaceInfo, read_workspace_info
 from openphone_sync.openphone.retry import Caller, RetryRules
-from openphone_sync.rules.mapping import FIELD_LABELS, make_field_map
+from openphone_sync.rules.custom_fields import make_field_map
 from openphone_sync.wiring import PACING_FILE, SystemClock, make_pacer
 
 MAX_SKEW_S = 60.0
@@ -23,13 +23,7 @@ MAX_SKEW_S = 60.0
 SLOW_PER_SECOND = 5.0
 
 _ANY = frozenset({FieldType.STRING, FieldType.MULTI_SELECT})
-_ALSO: Mapping[str, frozenset[FieldType]] = {
-    "ARRESTED": frozenset({FieldType.BOOLEAN}),
-    "CURRENTLY_INCARCERATED": frozenset({FieldType.BOOLEAN}),
-    "ALT_CONTACT_NUMBER": frozenset({FieldType.NUMBER}),
-    "COUNTY": frozenset({FieldType.ADDRESS}),
-}
-"""Types besides text, and besides the field's own, that can hold its values."""
+"""Types that can hold any value, besides those that the mapping names."""
 
 
 def check_api(settings: Settings) -> tuple[list[Check], int]:
@@ -41,7 +35,7 @@ def check_api(settings: Settings) -> tuple[list[Check], int]:
     numbers = ", ".join(info.numbers) or "none"
     return [
         Check("api key", ok=True, detail=f"accepted; the workspace's numbers are named {numbers}"),
-        _check_fields(info.fields, settings.custom_field_keys),
+        _check_fields(info.fields, settings.custom_field_keys, load_mapping(settings.mapping_file)),
         _check_clock(info.skew_s),
         _check_pace(settings),
     ], 0
@@ -64,15 +58,16 @@ def _read_workspace(settings: Settings) -> WorkspaceInfo:
         return read_workspace_info(caller)
 
 
-def _check_fields(fields: tuple[FieldDefinition, ...], overrides: Mapping[str, str]) -> Check:
-    found = make_field_map(fields, overrides).fields
-    missing = [f"{label} ({kind})" for name, (label, kind) in FIELD_LABELS.items() if name not in found]
+def _check_fields(fields: tuple[FieldDefinition, ...], overrides: Mapping[str, str], mapping: ContactMapping) -> Check:
+    rules = {rule.names[0]: rule for _, person in mapping.persons() for rule in person.fields}
+    found = {bound.rule.names[0]: bound for bound in make_field_map(fields, overrides, mapping).bound}
+    missing = [f"{name} ({rule.types[0]})" for name, rule in rules.items() if name not in found]
     wrong = [
-        f"{one.name} is {one.kind}"
-        for name, one in found.items()
-        if one.kind not in {*_ANY, *_ALSO.get(name, ()), FIELD_LABELS[name][1]}
+        f"{bound.definition.name} is {bound.definition.kind}"
+        for bound in found.values()
+        if bound.definition.kind not in {*_ANY, *bound.rule.types}
     ]
-    counted = f"{len(found)} of {len(FIELD_LABELS)} found"
+    counted = f"{len(found)} of {len(rules)} found"
     detail = "; ".join(
         text
         for text in (counted, missing and f"missing: {', '.join(missing)}", wrong and f"unfit type: {', '.join(wrong)}")

@@ -6,12 +6,19 @@ import re
 from contextlib import closing
 from typing import Any
 
-from openphone_sync.config import DATABASE, Settings, describe_missing
+from openphone_sync.config import DATABASE, Settings, describe_missing, load_mapping
 from openphone_sync.doctor.checks import Check, make_failed
 from openphone_sync.errors import ConfigurationError, OpenPhoneSyncError, RunError
+from openphone_sync.model import ContactMapping
 from openphone_sync.ports import ClientSource
 from openphone_sync.postgres.inspecting import DatabaseInfo, TableInfo, inspect_connection, inspect_table
-from openphone_sync.rules.mapping import MAIN_COLUMNS, MappingRules, make_field_map, map_client
+from openphone_sync.rules.mapping import (
+    MappingRules,
+    find_missing_columns,
+    make_text_filter,
+    map_client,
+    name_columns,
+)
 from openphone_sync.wiring import open_source
 
 SAMPLE_ROWS = 10
@@ -21,7 +28,6 @@ TRANSACTION_POOLER_PORT = 6543
 _UNFIT_TYPES = re.compile(
     r'"?char"?$|character\(1\)|bytea|json|\[\]$|numeric|integer|bigint|smallint|double|real|boolean'
 )
-_TEXT_COLUMN = re.compile(r"client_name|phone|email|county|case_type|contact_[0-9]+(_phone)?|relationship_[0-9]+")
 
 
 def check_database(settings: Settings) -> tuple[list[Check], int, int]:
@@ -37,17 +43,19 @@ def check_database(settings: Settings) -> tuple[list[Check], int, int]:
         _check_tls(info),
         _check_pooler(info),
     ]
+    mapping = load_mapping(settings.mapping_file)
     try:
         with closing(open_source(settings)) as source:
-            relation = source.identity().relation
-            table = inspect_table(settings.database_url, relation, source.columns(), settings.client_query)
+            relation, columns = source.identity().relation, source.columns()
+            names = tuple(name for name in name_columns(mapping) if name in columns)
+            table = inspect_table(settings.database_url, relation, columns, settings.client_query, names)
             mapped, read = _map_sample(source, settings)
     except OpenPhoneSyncError as error:
         return [*checks, make_failed("table", error)], 0, 0
     checks += [
         Check("table", ok=True, detail=f"{table.name}, {table.visible_rows} rows"),
-        _check_columns(table),
-        _check_types(table),
+        _check_columns(table, mapping),
+        _check_types(table, mapping),
         _check_row_security(table, info),
         _check_names(table),
         _check_sample(mapped, read),
@@ -74,7 +82,7 @@ def _check_pooler(info: DatabaseInfo) -> Check:
 
 def _map_sample(source: ClientSource, settings: Settings) -> tuple[int, int]:
     """How many of the first rows were mapped, and how many were read."""
-    rules = MappingRules(settings.region, make_field_map((), {}))
+    rules = MappingRules(settings.region, load_mapping(settings.mapping_file))
     rows = list(source.read_clients(limit=SAMPLE_ROWS))
     return sum(bool(_try_mapping(row, rules)) for row in rows), len(rows)
 
@@ -86,20 +94,19 @@ def _try_mapping(row: Any, rules: MappingRules) -> bool:
         return False
 
 
-def _check_columns(table: TableInfo) -> Check:
-    alternates = {"contact_1", "relationship_1", "contact_1_phone"}
-    wanted = {*MAIN_COLUMNS, *alternates} - {"intake_date" if "date_intake" in table.columns else "date_intake"}
-    missing = sorted(wanted - set(table.columns))
+def _check_columns(table: TableInfo, mapping: ContactMapping) -> Check:
+    missing = [name for name, _ in find_missing_columns(mapping, table.columns, optional=True)]
     fix = "rename a misspelt column with OPENPHONE_CLIENT_QUERY: a missing column counts as empty" if missing else ""
     detail = f"{len(table.columns)} are read" + (f"; missing: {', '.join(missing)}" if missing else "")
     return Check("columns", ok=True, detail=detail, fix=fix)
 
 
-def _check_types(table: TableInfo) -> Check:
+def _check_types(table: TableInfo, mapping: ContactMapping) -> Check:
+    ought_to_be_text = make_text_filter(mapping)
     unfit = [
         f"{column} is {kind}"
         for column, kind in table.column_types.items()
-        if column in table.columns and _TEXT_COLUMN.fullmatch(column) and _UNFIT_TYPES.search(kind)
+        if column in table.columns and ought_to_be_text(column) and _UNFIT_TYPES.search(kind)
     ]
     if not unfit:
         return Check("column types", ok=True, detail="as expected" if table.column_types else "unknown for a query")
@@ -122,7 +129,7 @@ def _check_row_security(table: TableInfo, info: DatabaseInfo) -> Check:
 
 def _check_names(table: TableInfo) -> Check:
     twice = table.names_twice
-    detail = f"{twice} names are in more than one row" if twice else "every client_name is unique"
+    detail = f"{twice} names are in more than one row" if twice else "every name is unique"
     return Check("duplicate names", ok=True, detail=detail, fix="look at openphone-sync problems" if twice else "")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Any
 
@@ -11,11 +11,11 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from openphone_sync.errors import ConfigurationError
-from openphone_sync.model import ClientRow, SourceIdentity
+from openphone_sync.model import ClientRow, ContactMapping, SourceIdentity
 from openphone_sync.postgres.connecting import begin_reading, closing_on_error, connect, is_conninfo, plain_errors
 from openphone_sync.postgres.decoding import decode_stored, find_codec
 from openphone_sync.postgres.relations import TableRelation, find_table, make_query_source
-from openphone_sync.rules.mapping import AGE_COLUMNS, ALTERNATE_COLUMN, MAIN_COLUMNS, REQUIRED_COLUMNS
+from openphone_sync.rules.mapping import find_missing_columns, make_column_filter
 
 DEFAULT_TABLES = ('"Client"', "clients")
 _READING = ("the clients", "OPENPHONE_CLIENT_TABLE or OPENPHONE_CLIENT_QUERY")
@@ -27,6 +27,7 @@ class PostgresClients:
     def __init__(
         self,
         dsn: str,
+        mapping: ContactMapping,
         *,
         table: str = "",
         query: str = "",
@@ -45,7 +46,8 @@ class PostgresClients:
             self._identity_system = self._read_system()
             begin_reading(self._connection)
             self._relation = _QueryRelation(self._connection, query) if query else _find_table(self._connection, table)
-            self._columns = _choose_columns(self._relation, extra_columns)
+            self._columns = _choose_columns(self._relation, mapping, extra_columns)
+            self._id = sql.Identifier(mapping.id_column)
 
     def identity(self) -> SourceIdentity:
         """Which database and relation this is."""
@@ -91,8 +93,8 @@ class PostgresClients:
 
     def read_client(self, client_id: str) -> ClientRow | None:
         """One client by its id as text."""
-        statement = sql.SQL("SELECT {} FROM (SELECT {} FROM {}) AS q WHERE q.id::text = {} LIMIT 1").format(
-            self._id_and_document(), self._chosen(), self._relation.source, sql.Literal(client_id)
+        statement = sql.SQL("SELECT {} FROM (SELECT {} FROM {}) AS q WHERE q.{}::text = {} LIMIT 1").format(
+            self._id_and_document(), self._chosen(), self._relation.source, self._id, sql.Literal(client_id)
         )
         with self._plain_errors():
             row = self._connection.execute(statement).fetchone()
@@ -117,15 +119,17 @@ class PostgresClients:
         ending: sql.Composable = sql.SQL("")
         if limit is not None:
             ending = sql.SQL("LIMIT {}").format(sql.Literal(limit))
-        return sql.SQL('SELECT {} FROM (SELECT {} FROM {}) AS q {} ORDER BY q.id::text COLLATE "C" {}').format(
-            self._id_and_document(), self._chosen(), self._relation.source, where, ending
+        return sql.SQL('SELECT {} FROM (SELECT {} FROM {}) AS q {} ORDER BY q.{}::text COLLATE "C" {}').format(
+            self._id_and_document(), self._chosen(), self._relation.source, where, self._id, ending
         )
 
-    def _id_and_document(self) -> sql.SQL:
+    def _id_and_document(self) -> sql.Composed:
         if self._codec is None:
-            return sql.SQL("q.id::text, row_to_json(q.*)::text")
+            return sql.SQL("q.{}::text, row_to_json(q.*)::text").format(self._id)
         # to SQL_ASCII means: the bytes as they are stored
-        return sql.SQL("convert_to(q.id::text, 'SQL_ASCII'), convert_to(row_to_json(q.*)::text, 'SQL_ASCII')")
+        return sql.SQL("convert_to(q.{}::text, 'SQL_ASCII'), convert_to(row_to_json(q.*)::text, 'SQL_ASCII')").format(
+            self._id
+        )
 
     def _decode(self, row: tuple[Any, Any]) -> tuple[Any, Any]:
         """Id and document as text; `ConfigurationError` names a row that holds bytes of another encoding."""
@@ -196,16 +200,29 @@ def _find_table(connection: psycopg.Connection[Any], wanted: str) -> TableRelati
     return found[0]
 
 
-def _choose_columns(relation: TableRelation | _QueryRelation, extra: Sequence[str]) -> tuple[str, ...]:
-    """The documented columns that are there, and those allowed; `ConfigurationError` names what is missing."""
-    missing = [name for name in REQUIRED_COLUMNS if name not in relation.columns]
-    missing += [name for name in extra if name not in relation.columns]
-    if missing:
-        mend = "mend OPENPHONE_EXTRA_COLUMNS" if missing[0] in extra else "rename one to it with OPENPHONE_CLIENT_QUERY"
-        raise ConfigurationError(f"{relation.name} lacks the column {', '.join(missing)}; " + mend)
-    known = {*MAIN_COLUMNS, *AGE_COLUMNS, *extra}
+def _choose_columns(
+    relation: TableRelation | _QueryRelation, mapping: ContactMapping, extra: Sequence[str]
+) -> tuple[str, ...]:
+    """The columns of the mapping that are there, and those allowed; `ConfigurationError` names what is missing."""
+    missing = dict(find_missing_columns(mapping, relation.columns))
+    absent = [name for name in extra if name not in relation.columns]
+    if missing or absent:
+        raise ConfigurationError(_describe_missing(relation, missing, absent))
+    is_known = make_column_filter(mapping)
     return tuple(
         name
         for name in relation.columns
-        if name in known or ALTERNATE_COLUMN.fullmatch(name) or (relation.takes_all and name not in _TOUCHED)
+        if is_known(name) or name in extra or (relation.takes_all and name not in _TOUCHED)
     )
+
+
+def _describe_missing(
+    relation: TableRelation | _QueryRelation, missing: Mapping[str, str], absent: Sequence[str]
+) -> str:
+    """``missing`` are columns of the mapping, each with the nearest one that is there, ``absent`` those of the setting."""
+    names = [f"{name} (perhaps it is {close})" if close else name for name, close in missing.items()]
+    fixes = (
+        ["rename one to it with OPENPHONE_CLIENT_QUERY, or correct the mapping (OPENPHONE_MAPPING)"] if missing else []
+    )
+    fixes += ["correct OPENPHONE_EXTRA_COLUMNS"] if absent else []
+    return f"{relation.name} lacks the column {', '.join([*names, *absent])}; {', and '.join(fixes)}"

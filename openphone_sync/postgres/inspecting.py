@@ -41,8 +41,8 @@ class TableInfo:
     """What the client table is like, for the role that reads it.
 
     ``column_types`` are Postgres' names of the types, empty for a client query. ``visible_rows`` are those that the role
-    sees; ``has_row_security`` is about the table, ``hides_rows`` about the role. ``names_twice`` counts the
-    ``client_name`` that more than one row has.
+    sees; ``has_row_security`` is about the table, ``hides_rows`` about the role. ``names_twice`` counts the names that more
+    than one row has.
     """
 
     name: str
@@ -76,15 +76,23 @@ def inspect_connection(dsn: str) -> DatabaseInfo:
         )
 
 
-def inspect_table(dsn: str, name: str, columns: tuple[str, ...], query: str) -> TableInfo:
-    """Look at the relation that `PostgresClients` found; ``query`` is the client query, empty for a table."""
+def inspect_table(
+    dsn: str, name: str, columns: tuple[str, ...], query: str, name_columns: tuple[str, ...]
+) -> TableInfo:
+    """Look at the relation that `PostgresClients` found; ``query`` is the client query, empty for a table.
+
+    ``name_columns`` are those that make the client's name.
+    """
     setting = "OPENPHONE_CLIENT_TABLE or OPENPHONE_CLIENT_QUERY"
     with connect(dsn) as connection, plain_errors("the clients", setting, connection):
         begin_reading(connection)
         if query:
             source: sql.Composable = make_query_source(query)
             return TableInfo(
-                name, columns, visible_rows=_count(connection, source), names_twice=_twice(connection, source)
+                name,
+                columns,
+                visible_rows=_count(connection, source),
+                names_twice=_twice(connection, source, name_columns),
             )
         oid, has_security, hides, schema, table = _find(connection, name)
         source = sql.Identifier(schema, table)
@@ -95,7 +103,7 @@ def inspect_table(dsn: str, name: str, columns: tuple[str, ...], query: str) -> 
             visible_rows=_count(connection, source),
             has_row_security=has_security,
             hides_rows=hides,
-            names_twice=_twice(connection, source),
+            names_twice=_twice(connection, source, name_columns),
         )
 
 
@@ -124,9 +132,12 @@ def _count(connection: psycopg.Connection[Any], source: sql.Composable) -> int:
     return _number(connection, sql.SQL("SELECT count(*) FROM {}").format(source))
 
 
-def _twice(connection: psycopg.Connection[Any], source: sql.Composable) -> int:
-    same = sql.SQL("SELECT 1 FROM {} WHERE client_name IS NOT NULL GROUP BY client_name HAVING count(*) > 1").format(
-        source
+def _twice(connection: psycopg.Connection[Any], source: sql.Composable, name_columns: tuple[str, ...]) -> int:
+    if not name_columns:
+        return 0
+    names = sql.SQL(", ").join(map(sql.Identifier, name_columns))
+    same = sql.SQL("SELECT 1 FROM {} WHERE ({}) IS NOT NULL GROUP BY {} HAVING count(*) > 1").format(
+        source, names, names
     )
     return _number(connection, sql.SQL("SELECT count(*) FROM ({}) AS same").format(same))
 

@@ -1,174 +1,73 @@
-"""One client row -> the contacts it becomes. Pure.
+"""One client row -> the contacts it becomes, by a mapping (`model.ContactMapping`). Pure.
 
-A client is one main contact (slot 0) and one contact for each alternate that the row names (slot n). External ids,
-company, role and item labels are those of the predecessor of this tool, since its contacts exist in workspaces. Each
-contact stands alone: a bad main phone drops no alternate.
+A client is one main contact (slot 0) and one contact for each related person that the row names (slot n). Each contact
+stands by itself: a bad main phone drops no related person. What a mapping means for rows with certain columns is worked
+out once (`_Layout`): templates become functions, numbered columns become slots.
 """
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import re
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date
-from decimal import Decimal, InvalidOperation
-from functools import lru_cache
+from urllib.parse import quote
 
 from openphone_sync.model import (
+    NUMBER_PLACEHOLDER,
     ClientRow,
+    ContactMapping,
     ContactValues,
+    DataFault,
+    DataWarning,
     DesiredContact,
-    FieldDefinition,
     FieldType,
     FieldValue,
     Item,
+    ItemRule,
     Json,
+    PersonRule,
     Reason,
     Skipped,
+    Template,
+    ValueChoice,
     Wanted,
     Why,
+    fold_value,
 )
-from openphone_sync.rules.phones import Phone, PhoneText, parse_phones
+from openphone_sync.rules.custom_fields import BoundField, Converter, FieldMap, find_converter, parse_day, read_flag
+from openphone_sync.rules.phones import parse_phones
+from openphone_sync.rules.texts import as_text, clean_address, clean_name
 
 MAPPING_VERSION = 1
-"""Part of every fingerprint: raise it whenever the same row would map to something else."""
+"""Part of every fingerprint: raise it whenever the same row would give something else under the built-in mapping."""
 
 MAX_EXTERNAL_ID = 75  # vendor document, POST /v1/contacts
-REQUIRED_COLUMNS = ("id", "client_name")
-MAIN_COLUMNS = (
-    "id",
-    "client_name",
-    "client_type",
-    "phone",
-    "email",
-    "date_of_birth",
-    "date_intake",
-    "intake_date",
-    "county",
-    "case_type",
-    "arrested",
-    "currently_incarcerated",
-)
-AGE_COLUMNS = ("created_at", "createdAt")
-"""When the row was made: decides which of two rows for one person is the older."""
-ALTERNATE_COLUMN = re.compile(r"contact_([1-9][0-9]*)|relationship_([1-9][0-9]*)|contact_([1-9][0-9]*)_phone")
+MAX_SOURCE_URL = 200  # the same
 
-FIELD_LABELS: Mapping[str, tuple[str, FieldType]] = {
-    "CLIENT_TYPE": ("Client Type", FieldType.STRING),
-    "DATE_OF_BIRTH": ("Date of Birth", FieldType.DATE),
-    "COUNTY": ("County", FieldType.STRING),
-    "INTAKE_DATE": ("Intake Date", FieldType.DATE),
-    "CASE_TYPE": ("Case Type", FieldType.STRING),
-    "ARRESTED": ("Arrested", FieldType.STRING),
-    "CURRENTLY_INCARCERATED": ("Currently Incarcerated", FieldType.STRING),
-    "PRIMARY_CLIENT_NAME": ("Primary Client Name", FieldType.STRING),
-    "RELATIONSHIP": ("Relationship", FieldType.STRING),
-    "CONTACT_PERSON_NAME": ("Contact Person Name", FieldType.STRING),
-    "ALT_CONTACT_NUMBER": ("Alt Contact Number", FieldType.STRING),
-}
-"""The custom fields by setting name: how they are called in the app, and the type to choose when adding one."""
-
-OTHER_NAMES: Mapping[str, str] = {
-    "PRIMARY_CLIENT_NAME": "Client Name",
-    "RELATIONSHIP": "Relationship to Client",
-    "ALT_CONTACT_NUMBER": "Alternative Contact Number",
-}
-"""Names of the published example, accepted where the workspace has no field under the first one."""
-
-_ENDS_LIKE_ALTERNATE = re.compile(r"_alt_[0-9]+\Z")
-_TRUE = frozenset({"true", "t", "yes", "y", "1", "on"})
-_FALSE = frozenset({"false", "f", "no", "n", "0", "off"})
+_ENDS_LIKE_RELATED = re.compile(r"_alt_[0-9]+\Z")
+_BETWEEN_EMAILS = re.compile(r"[\s,;]+")
 _EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+")
-_DROPPED = re.compile(
-    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"  # control characters that are no white space
-    "\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"  # zero width, or direction
-)
-"""What nobody sees or means to type. Zero-width joiners are not among them: Persian and emoji need them inside a name."""
-_JOINERS = "\u200c\u200d"
-_VISIBLE = re.compile(r"[^\s\u034f\u115f\u1160\u200c\u200d\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e01ef]")
-_DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ].*)?")
-
-
-# --- custom fields of the workspace -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class FieldMap:
-    """Which workspace field each of our names, and each further column, goes to. ``warnings`` say what is left out."""
-
-    fields: Mapping[str, FieldDefinition] = field(default_factory=dict)
-    definitions: tuple[FieldDefinition, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-    def key_of(self, name: str) -> str | None:
-        """Key of the custom field that one of our names goes to."""
-        found = self.fields.get(name)
-        return found.key if found else None
-
-    def for_column(self, column: str) -> FieldDefinition | None:
-        """The one field whose name is that of a further column, case and spaces folded."""
-        found = _named(self.definitions, column)
-        return found[0] if len(found) == 1 else None
-
-
-def make_field_map(definitions: Iterable[FieldDefinition], overrides: Mapping[str, str]) -> FieldMap:
-    """Find each custom field by override (setting name -> key), then key, then name."""
-    known = tuple(definitions)
-    fields: dict[str, FieldDefinition] = {}
-    warnings: list[str] = []
-    for name, (label, _) in FIELD_LABELS.items():
-        found, problem = _find_field(known, name, label, overrides.get(name))
-        if found:
-            fields[name] = found
-        else:
-            warnings.append(problem)
-    return FieldMap(fields, known, tuple(warnings))
-
-
-def _find_field(
-    known: tuple[FieldDefinition, ...], setting: str, label: str, override: str | None
-) -> tuple[FieldDefinition | None, str]:
-    if override:
-        chosen = [one for one in known if one.key == override]
-        problem = (
-            f"the workspace has no custom field with this key, so {label} is left out; mend OPENPHONE_CF_{setting}_KEY"
-        )
-        return (chosen[0] if chosen else None), problem
-    found = [one for one in known if _fold(one.key) == _fold(setting)]
-    found = found or list(_named(known, label) or _named(known, OTHER_NAMES.get(setting, label)))
-    if len(found) == 1:
-        return found[0], ""
-    if found:
-        many = f"the workspace has {len(found)} custom fields named {label}, so it is left out"
-        return None, many + f"; set OPENPHONE_CF_{setting}_KEY to the key of one"
-    return (
-        None,
-        f"the workspace has no custom field named {label}, so it is left out; add it in the app to have it filled",
-    )
-
-
-def _named(known: tuple[FieldDefinition, ...], name: str) -> tuple[FieldDefinition, ...]:
-    return tuple(one for one in known if _fold(one.name) == _fold(name))
-
-
-@lru_cache(maxsize=4096)  # the same few names for every row
-def _fold(name: str) -> str:
-    """Case, spaces and separators folded: ``date_of_birth`` equals ``Date of  Birth``."""
-    return re.sub(r"[\W_]+", "", name).casefold()
-
-
-# --- rows -----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class MappingRules:
-    """What mapping needs besides the row."""
+    """What mapping needs besides the row: the region of phone numbers without a country code, the mapping, the fields."""
 
     region: str
-    fields: FieldMap
+    mapping: ContactMapping
+    fields: FieldMap = field(default_factory=FieldMap)
+    layouts: dict[tuple[str, ...], _Layout] = field(default_factory=dict, repr=False, compare=False)
+
+    def layout_of(self, columns: tuple[str, ...]) -> _Layout:
+        """What the mapping means for rows with these columns; remembered."""
+        found = self.layouts.get(columns)
+        if found is None:
+            found = self.layouts[columns] = _make_layout(columns, self)
+        return found
 
 
 def make_fingerprint(row: ClientRow, settings_digest: bytes) -> bytes:
@@ -183,346 +82,460 @@ def make_settings_digest(*parts: object) -> bytes:
     return hashlib.blake2b(repr((MAPPING_VERSION, *parts)).encode(), digest_size=16).digest()
 
 
-def map_client(row: ClientRow, rules: MappingRules) -> tuple[Wanted, ...]:
-    """The contacts that a client becomes, the main one first. Never raises for bad data: that is a `Skipped`."""
-    return tuple(_Mapper(row, rules).wanted())
-
-
 def make_external_id(client_id: str, slot: int) -> str:
     """``client_17``, ``client_17_alt_2``: those of the predecessor, and no two of one source alike.
 
-    A client whose own id ends like that of an alternate (``x_alt_1``) would share one with alternate 1 of client ``x``, so
+    A client whose own id ends like that of a related person (``x_alt_1``) would share one with person 1 of client ``x``, so
     it is written out as slot 0, ``client_x_alt_1_alt_0``, whether or not there is such an ``x``: ids must not move.
     """
-    if slot or _ENDS_LIKE_ALTERNATE.search(client_id):
+    if slot or _ENDS_LIKE_RELATED.search(client_id):
         return f"client_{client_id}_alt_{slot}"
     return f"client_{client_id}"
 
 
-def find_phones(row: ClientRow, region: str) -> frozenset[str]:
-    """Numbers (E.164) in the row's phone columns, also those of contacts that are not made."""
-    texts = (
-        _as_text(value)
-        for column, value in json.loads(row.document).items()
-        if column == "phone" or ((found := ALTERNATE_COLUMN.fullmatch(column)) and found[3])
-    )
-    return frozenset(phone.e164 for text in texts for phone in parse_phones(text, region).phones)
-
-
-class _Mapper:
-    """One row being mapped."""
-
-    def __init__(self, row: ClientRow, rules: MappingRules) -> None:
-        self.client_id = row.client_id
-        self.columns: dict[str, Json] = json.loads(row.document)
-        self.rules = rules
-        self.name = clean_name(self._text("client_name"))
-        self.kind = _client_kind(self._text("client_type"))
-
-    def wanted(self) -> Iterator[Wanted]:
-        yield self._checked(self._main(), 0)
-        for slot in self._slots():
-            yield self._checked(self._alternate(slot), slot)
-
-    def _checked(self, contact: DesiredContact, slot: int) -> Wanted:
-        if not self.name:
-            return Skipped(contact.external_id, self.client_id, slot, Why(Reason.NO_NAME))
-        if len(contact.external_id) > MAX_EXTERNAL_ID:
-            return Skipped(contact.external_id, self.client_id, slot, Why(Reason.ID_TOO_LONG))
-        return contact
-
-    def _main(self) -> DesiredContact:
-        external_id = make_external_id(self.client_id, 0)
-        phones = parse_phones(self._text("phone"), self.rules.region)
-        emails, bad_emails = _emails(self._text("email"))
-        converted = _Fields(external_id, self._main_fields())
-        return DesiredContact(
-            external_id=external_id,
-            client_id=self.client_id,
-            slot=0,
-            person=self.name,
-            values=ContactValues(
-                first_name=self.name,
-                company="Legal Client",
-                role="Criminal Client" if self.kind == "criminal" else "Civil Client",
-                phones=_phone_items("Main Phone", phones.phones),
-                emails=emails,
-                custom_fields=converted.values,
-            ),
-            denied=converted.denied,
-            birth_date=_date(self.columns.get("date_of_birth")),
-            phones_unusable=_all_unusable(phones),
-            unfit=_unfit(phones),
-            seniority=self._seniority(),
-            warnings=(
-                *_phone_warnings(external_id, phones),
-                *_email_warnings(external_id, bad_emails),
-                *converted.warnings,
-            ),
-        )
-
-    def _alternate(self, slot: int) -> DesiredContact:
-        external_id = make_external_id(self.client_id, slot)
-        person = clean_name(self._text(f"contact_{slot}"))
-        relationship = clean_name(self._text(f"relationship_{slot}"))
-        called = relationship or f"Contact {slot}"
-        phones = parse_phones(self._text(f"contact_{slot}_phone"), self.rules.region)
-        converted = _Fields(external_id, self._alternate_fields(slot, person, relationship))
-        return DesiredContact(
-            external_id=external_id,
-            client_id=self.client_id,
-            slot=slot,
-            person=person,
-            values=ContactValues(
-                first_name=f"{self.name} - {called}",
-                company="Legal Client Contact",
-                role=f"Alternative Contact ({called})",
-                phones=_phone_items(f"{called} Phone", phones.phones),
-                custom_fields=converted.values,
-            ),
-            phones_unusable=_all_unusable(phones),
-            unfit=_unfit(phones),
-            seniority=self._seniority(),
-            warnings=(*_phone_warnings(external_id, phones), *converted.warnings),
-        )
-
-    def _slots(self) -> list[int]:
-        """Numbers of the alternates that the row names or gives a phone; a relationship alone names nobody."""
-        slots: set[int] = set()
-        for column, value in self.columns.items():
-            found = ALTERNATE_COLUMN.fullmatch(column)
-            if found and not found[2] and _as_text(value):
-                slots.add(int(found[1] or found[3]))
-        return sorted(slots)
-
-    def _main_fields(self) -> Iterator[tuple[str, FieldDefinition, Json]]:
-        criminal, civil = self.kind == "criminal", self.kind == "civil"
-        known: dict[str, Json] = {
-            "CLIENT_TYPE": self.kind or None,
-            "DATE_OF_BIRTH": self.columns.get("date_of_birth"),
-            "COUNTY": self.columns.get("county"),
-            "INTAKE_DATE": self.columns.get("date_intake", self.columns.get("intake_date")),
-            "CASE_TYPE": self.columns.get("case_type") if civil else None,
-            "ARRESTED": _flag(self.columns.get("arrested")) if criminal else None,
-            "CURRENTLY_INCARCERATED": _flag(self.columns.get("currently_incarcerated")) if criminal else None,
-        }
-        yield from self._defined(known)
-        taken = {definition.key for definition in self.rules.fields.fields.values()}
-        for column, value in self.columns.items():
-            if column in MAIN_COLUMNS or column in AGE_COLUMNS or ALTERNATE_COLUMN.fullmatch(column):
-                continue
-            definition = self.rules.fields.for_column(column)
-            if definition is not None and definition.key not in taken:
-                taken.add(definition.key)
-                yield column, definition, value
-
-    def _alternate_fields(
-        self, slot: int, person: str, relationship: str
-    ) -> Iterator[tuple[str, FieldDefinition, Json]]:
-        yield from self._defined(
-            {
-                "PRIMARY_CLIENT_NAME": self.name,
-                "RELATIONSHIP": relationship,
-                "CONTACT_PERSON_NAME": person,
-                "ALT_CONTACT_NUMBER": slot,
-            }
-        )
-
-    def _defined(self, values: Mapping[str, Json]) -> Iterator[tuple[str, FieldDefinition, Json]]:
-        for name, value in values.items():
-            definition = self.rules.fields.fields.get(name)
-            if definition is not None:
-                yield name.lower(), definition, value
-
-    def _seniority(self) -> tuple[str, str]:
-        created = next((self._text(column) for column in AGE_COLUMNS if self._text(column)), "")
-        return (created or "~", self.client_id)  # "~" sorts after every date: a row of unknown age is the younger
-
-    def _text(self, column: str) -> str:
-        return _as_text(self.columns.get(column))
-
-
-def clean_name(text: str) -> str:
-    """NFC, without control and direction characters, white space folded and trimmed; empty if nothing of it is visible."""
-    if not text.isascii():
-        text = unicodedata.normalize("NFC", text)
-    if not text.isprintable():  # white space other than the blank counts as not printable, too
-        text = _DROPPED.sub("", text)
-    text = " ".join(text.split())
-    if text.isascii():
-        return text
-    text = text.strip(_JOINERS + " ")
-    return text if _VISIBLE.search(text) else ""
-
-
-def _client_kind(text: str) -> str:
-    """``criminal`` and ``civil`` in whatever case; another text as it is."""
-    return text.lower() if text.lower() in {"criminal", "civil"} else text
-
-
-def _flag(value: Json) -> Json:
-    """A boolean column, or text that says yes or no: True becomes "Yes" (as the predecessor wrote), False stays."""
-    if isinstance(value, str):
-        folded = value.strip().lower()
-        value = True if folded in _TRUE else False if folded in _FALSE else value
-    return "Yes" if value is True or value == 1 else False if value is False or value == 0 else value
-
-
-def _as_text(value: Json) -> str:
-    if value is None or isinstance(value, bool | list | dict):
-        return ""
-    return str(value).strip()
-
-
-# --- items ----------------------------------------------------------------------------------------------------------
-
-
-def _phone_items(label: str, phones: tuple[Phone, ...]) -> tuple[Item, ...]:
+def map_client(row: ClientRow, rules: MappingRules) -> tuple[Wanted, ...]:
+    """The contacts that a client becomes, the main one first. Never raises for bad data: that is a `Skipped`."""
+    values, layout = _read_row(row, rules)
+    has_name = bool(layout.persons[0].name(values))
     return tuple(
-        Item(
-            (label if number == 1 else f"{label} {number}") + (f" ext. {phone.extension}" if phone.extension else ""),
-            phone.e164,
-        )
-        for number, phone in enumerate(phones, start=1)
+        _make_contact(person, values, row.client_id, layout, rules.region, has_name=has_name)
+        for person in layout.persons
+        if not person.slot or person.is_named(values)
     )
 
 
-def _all_unusable(phones: PhoneText) -> bool:
-    return bool(phones.unusable) and not phones.phones
+def find_phones(row: ClientRow, rules: MappingRules) -> frozenset[str]:
+    """Numbers (E.164) in the row's phone columns, also those of contacts that are not made."""
+    values, layout = _read_row(row, rules)
+    texts = (as_text(values.columns.get(column)) for person in layout.persons for column, _ in person.phones)
+    return frozenset(phone.e164 for text in texts for phone in parse_phones(text, rules.region).phones)
 
 
-def _unfit(phones: PhoneText) -> Reason | None:
-    if phones.phones:
-        return None
-    return Reason.PHONE_UNUSABLE if phones.unusable else Reason.NO_PHONE
+# --- columns ----------------------------------------------------------------------------------------------------------
 
 
-def _phone_warnings(external_id: str, phones: PhoneText) -> Iterator[str]:
-    if phones.phones and phones.unusable:
-        yield f"{external_id}: a part of the phone field is no usable number and was left out; mend it in the client table"
-    if any(not phone.assigned for phone in phones.phones):
-        yield f"{external_id}: the phone number is possible but in no assigned range; check it in the client table"
+def make_column_filter(mapping: ContactMapping) -> Callable[[str], bool]:
+    """Tells the columns that the mapping reads, or may read, from all others."""
+    return _match_any({name for group in _column_groups(mapping) for name in group} | set(mapping.optional))
 
 
-def _emails(text: str) -> tuple[tuple[Item, ...], int]:
-    """Addresses in the text, each once, and how many pieces were none."""
-    pieces = [piece for piece in re.split(r"[\s,;]+", _DROPPED.sub("", text)) if piece]
-    good = list(dict.fromkeys(piece for piece in pieces if _EMAIL.fullmatch(piece)))
-    bad = sum(not _EMAIL.fullmatch(piece) for piece in pieces)
-    return tuple(Item("Email" if n == 1 else f"Email {n}", value) for n, value in enumerate(good, start=1)), bad
+def make_text_filter(mapping: ContactMapping) -> Callable[[str], bool]:
+    """Tells the columns that ought to be text (names, phones, e-mails, fields of type string) from all others."""
+    names: set[str] = set()
+    for _, person in mapping.persons():
+        names.update(person.name.names, (item.column for item in (*person.phones, *person.emails)))
+        for rule in person.fields:
+            names.update(rule.columns if rule.types[0] is FieldType.STRING and rule.yes is None else ())
+    return _match_any(names)
 
 
-def _email_warnings(external_id: str, bad: int) -> Iterator[str]:
-    if bad:
-        yield f"{external_id}: the e-mail field holds text that is no address and was left out; mend it in the client table"
+def find_missing_columns(
+    mapping: ContactMapping, columns: Collection[str], *, optional: bool = False
+) -> list[tuple[str, str]]:
+    """Columns that must be there and are not, each with the nearest one that is (or nothing), in the mapping's order.
 
-
-# --- custom field values ---------------------------------------------------------------------------------------------
-
-
-class _Fields:
-    """Converted custom fields of one contact: ``values`` by key, ``denied`` keys, ``warnings``."""
-
-    def __init__(self, external_id: str, named: Iterable[tuple[str, FieldDefinition, Json]]) -> None:
-        values: dict[str, FieldValue | None] = {}
-        denied: set[str] = set()
-        warnings: list[str] = []
-        for column, definition, value in named:
-            try:
-                values[definition.key] = convert_value(value, definition.kind)
-            except ValueError as error:
-                warnings.append(f"{external_id}: {column} is {error} and was left out; mend it in the client table")
-                continue
-            if value is False:
-                denied.add(definition.key)
-        self.values = tuple(sorted(values.items()))
-        self.denied = frozenset(denied)
-        self.warnings = tuple(warnings)
-
-
-def convert_value(value: Json, kind: str) -> FieldValue | None:
-    """A source value as the custom field's type takes it; None for nothing, False included.
-
-    `ValueError` says what the value is not ("not a date"), without quoting it.
+    With ``optional``: those that may be missing.
     """
-    if value is None or value is False or value in ("", [], {}) or (isinstance(value, str) and not value.strip()):
-        return None
+    may_miss, missing = set(mapping.optional), dict[str, str]()
+    for group in _column_groups(mapping):
+        patterns = [re.compile(_numbered(name)) for name in group]
+        if may_miss.isdisjoint(group) is not optional and not any(
+            one.fullmatch(column) for one in patterns for column in columns
+        ):
+            shown = group[0].replace(NUMBER_PLACEHOLDER, "1")
+            missing[shown] = next(iter(difflib.get_close_matches(shown, columns, n=1, cutoff=0.5)), "")
+    return list(missing.items())
+
+
+def name_columns(mapping: ContactMapping) -> tuple[str, ...]:
+    """The columns that make the client's name."""
+    choices = dict(mapping.choices)
+    return tuple(choices[name].column if name in choices else name for name in mapping.client.name.names)
+
+
+def _column_groups(mapping: ContactMapping) -> Iterator[tuple[str, ...]]:
+    """Columns by the place that reads them; of several in one group, one must be there."""
+    choices = dict(mapping.choices)
+    for _, names in mapping.uses():
+        if len(names) == 1 and names[0] in choices:
+            yield from ((column,) for column in choices[names[0]].names if column != "n")
+        elif names != ("n",):
+            yield names
+
+
+def _match_any(names: Iterable[str]) -> Callable[[str], bool]:
+    pattern = re.compile("|".join(map(_numbered, names)) or "(?!)")
+    return lambda column: pattern.fullmatch(column) is not None
+
+
+def _numbered(name: str) -> str:
+    """A regular expression for the name of a column, ``{n}`` being any number from 1."""
+    return re.escape(name).replace(re.escape(NUMBER_PLACEHOLDER), "([1-9][0-9]*)")
+
+
+# --- what a mapping means for rows with certain columns -------------------------------------------------------------
+
+
+class _Values:
+    """One row: its columns as Postgres gave them, and their texts as they were asked for, cleaned once."""
+
+    __slots__ = ("columns", "texts")
+
+    def __init__(self, columns: dict[str, Json]) -> None:
+        self.columns = columns
+        self.texts: dict[str, str] = {}
+
+
+_Text = Callable[[_Values], str]
+
+
+@dataclass(frozen=True, slots=True)
+class _FieldPlan:
+    """How the value of one custom field is read, with the column to name if it is of no use."""
+
+    key: str
+    column: str
+    read: Callable[[_Values], Json]
+    convert: Converter
+
+
+@dataclass(frozen=True, slots=True)
+class _PersonPlan:
+    """One contact of every row with these columns. ``fields`` are ordered by key."""
+
+    slot: int
+    name: _Text
+    display: _Text
+    company: _Text
+    role: _Text
+    source_url: _Text
+    phones: tuple[tuple[str, _Text], ...]
+    emails: tuple[tuple[str, _Text], ...]
+    fields: tuple[_FieldPlan, ...]
+
+    def is_named(self, values: _Values) -> bool:
+        """Whether the row has this person: a name, a phone or an e-mail; a relationship by itself names nobody."""
+        items = (*self.phones, *self.emails)
+        return bool(self.name(values)) or any(as_text(values.columns.get(column)) for column, _ in items)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """``created`` and ``birth_date`` are the columns that count, empty for none."""
+
+    persons: tuple[_PersonPlan, ...]
+    created: str
+    birth_date: str
+
+
+def _read_row(row: ClientRow, rules: MappingRules) -> tuple[_Values, _Layout]:
     try:
-        convert = _CONVERTERS[FieldType(kind)]
-    except ValueError:
-        raise ValueError(f"of no use for a custom field of type {kind}") from None
-    return convert(value)
+        columns = json.loads(row.document)
+    except ValueError:  # a number with more than 4,300 digits
+        columns = json.loads(row.document, parse_int=str)
+    return _Values(columns), rules.layout_of(tuple(columns))
 
 
-def _to_string(value: Json) -> str:
-    if value is True:
-        return "Yes"
-    if isinstance(value, list):
-        return ", ".join(_to_string(one) for one in value if one not in (None, ""))
-    if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False)
-    return clean_name(str(value))
+def _make_layout(columns: tuple[str, ...], rules: MappingRules) -> _Layout:
+    mapping, compiler = rules.mapping, _Compiler(columns, rules.mapping)
+    persons = [compiler.plan_person(mapping.client, 0, rules.fields.client, _find_extras(columns, rules))]
+    if mapping.related:
+        numbers = _find_numbers(mapping.related, columns)
+        persons += [compiler.plan_person(mapping.related, number, rules.fields.related) for number in numbers]
+    return _Layout(tuple(persons), compiler.pick(mapping.created), compiler.pick(mapping.birth_date))
 
 
-def _to_number(value: Json) -> int | float:
-    try:
-        number = Decimal(str(int(value)) if isinstance(value, bool) else str(value).strip())
-    except InvalidOperation:
-        raise ValueError("not a number") from None
-    if not number.is_finite() or number.adjusted() > 15:  # beyond what a double holds exactly
-        raise ValueError("not a number that OpenPhone can hold")
-    return int(number) if number == number.to_integral_value() else float(number)
+def _find_numbers(related: PersonRule, columns: Iterable[str]) -> list[int]:
+    """Numbers of related people, as far as the columns with their names, phones and e-mails go."""
+    names = (*related.name.names, *(item.column for item in (*related.phones, *related.emails)))
+    pattern = re.compile("|".join(_numbered(name) for name in names if NUMBER_PLACEHOLDER in name) or "(?!)")
+    found = (pattern.fullmatch(column) for column in columns)
+    return sorted({int(next(filter(None, one.groups()))) for one in found if one})
 
 
-def _to_boolean(value: Json) -> bool | None:
-    folded = str(value).strip().lower()
-    if value is True or folded in _TRUE:
-        return True
-    if folded in _FALSE:
-        return None
-    raise ValueError("neither yes nor no")
+def _find_extras(columns: Iterable[str], rules: MappingRules) -> list[tuple[str, str, str]]:
+    """Columns that the mapping does not know and that have the name of a custom field: column, key and type."""
+    is_known = make_column_filter(rules.mapping)
+    taken = {one.definition.key for one in rules.fields.bound}
+    extras = []
+    for column in columns:
+        definition = None if is_known(column) else rules.fields.for_column(column)
+        if definition is not None and definition.key not in taken:
+            taken.add(definition.key)
+            extras.append((column, definition.key, definition.kind))
+    return extras
 
 
-def _to_date(value: Json) -> str:
-    """Noon UTC of that day: the app shows local days, and noon is the same day from Hawaii to Eastern Europe.
+class _Compiler:
+    """Turns the rules of a mapping into functions of a row."""
 
-    A time of day in the source is dropped, never shifted.
-    """
-    day = _date(value)
-    if day is None:
-        raise ValueError("not a date")
-    return f"{day}T12:00:00.000Z"
+    def __init__(self, columns: Collection[str], mapping: ContactMapping) -> None:
+        self._columns = frozenset(columns)
+        self._choices = dict(mapping.choices)
+
+    def pick(self, names: Iterable[str]) -> str:
+        """The first of the columns that is there; empty for none."""
+        return next((name for name in names if name in self._columns), "")
+
+    def plan_person(
+        self,
+        rule: PersonRule,
+        number: int,
+        fields: Iterable[BoundField],
+        extras: Iterable[tuple[str, str, str]] = (),
+    ) -> _PersonPlan:
+        """The contact with this number; ``extras`` are further columns for custom fields."""
+        plans = [self._plan_field(bound, number) for bound in fields]
+        plans += [_FieldPlan(key, column, _read_raw(column), find_converter(kind)) for column, key, kind in extras]
+        return _PersonPlan(
+            slot=number,
+            name=self._compile(rule.name, number),
+            display=self._compile(rule.display, number),
+            company=self._compile(rule.company, number),
+            role=self._compile(rule.role, number),
+            source_url=self._compile_address(rule.source_url, number),
+            phones=self._plan_items(rule.phones, number),
+            emails=self._plan_items(rule.emails, number),
+            fields=tuple(sorted(plans, key=lambda plan: plan.key)),
+        )
+
+    def _plan_items(self, items: Iterable[ItemRule], number: int) -> tuple[tuple[str, _Text], ...]:
+        named = ((_with_number(item.column, number), self._compile(item.label, number)) for item in items)
+        return tuple((column, label) for column, label in named if column in self._columns)
+
+    def _plan_field(self, bound: BoundField, number: int) -> _FieldPlan:
+        rule = bound.rule
+        column = self.pick(_with_number(name, number) for name in rule.columns)
+        read = self._compile(rule.text, number) if rule.text else _read_raw(column)
+        if rule.yes is not None:
+            read = _read_flag(read)
+        if rule.only:
+            read = _read_only([(self._read_folded(name, number), values) for name, values in rule.only], read)
+        convert = find_converter(bound.definition.kind, rule.yes)
+        return _FieldPlan(bound.definition.key, column or rule.names[0], read, convert)
+
+    # --- texts -------------------------------------------------------------------------------------------------------
+
+    def _compile(self, template: Template | None, number: int) -> _Text:
+        """A text of the row. It is empty where every value in it is, so that no "Dr. " is left of a missing name."""
+        parts = self._compile_parts(template, number) if template else []
+        if not any(callable(part) for part in parts):
+            text = clean_name("".join(map(str, parts)))
+            return lambda _: text
+        if len(parts) == 1 and callable(parts[0]):
+            return parts[0]
+        return _joined(parts)
+
+    def _compile_address(self, template: Template | None, number: int) -> _Text:
+        """A web address with the values percent-encoded. It is empty where any of them is."""
+        if template is None:
+            return lambda _: ""
+        parts = self._compile_parts(template, number)
+
+        def write(values: _Values) -> str:
+            texts = [part if isinstance(part, str) else quote(part(values), safe="") for part in parts]
+            return "".join(texts) if all(texts) else ""
+
+        return write
+
+    def _compile_parts(self, template: Template, number: int) -> list[str | _Text]:
+        return [part if isinstance(part, str) else self._read(part.name, number) for part in template.parts]
+
+    def _read(self, name: str, number: int) -> str | _Text:
+        """The value of a choice or a column, or the number."""
+        if name == "n":
+            return str(number)
+        choice = self._choices.get(name)
+        return self._choose(name, choice, number) if choice else _read_text(_with_number(name, number))
+
+    def _choose(self, name: str, choice: ValueChoice, number: int) -> _Text:
+        read = _read_text(_with_number(choice.column, number))
+        fold = self._read_folded(choice.column, number)
+        cases = {value: self._compile(text, number) for value, text in choice.cases}
+        otherwise = self._compile(choice.otherwise, number) if choice.otherwise else read
+        empty = self._compile(choice.empty, number) if choice.empty else otherwise
+        memo = f"{{{name}}} {number}"  # no column has a brace in its name
+
+        def choose(values: _Values) -> str:
+            text = values.texts.get(memo)
+            if text is None:
+                is_given = fold(values) if choice.otherwise else read(values)  # true or false is a value, but no text
+                text = values.texts[memo] = cases.get(fold(values), otherwise if is_given else empty)(values)
+            return text
+
+        return choose
+
+    def _read_folded(self, name: str, number: int) -> _Text:
+        """The value as choices and conditions compare it; a boolean is ``true`` or ``false``."""
+        if name in self._choices:
+            choose = self._choose(name, self._choices[name], number)
+            return lambda values: fold_value(choose(values))
+        column = _with_number(name, number)
+        read, memo = _read_text(column), f"{{{column}}}"
+
+        def fold(values: _Values) -> str:
+            text = values.texts.get(memo)
+            if text is None:
+                value = values.columns.get(column)
+                text = values.texts[memo] = str(value).lower() if isinstance(value, bool) else fold_value(read(values))
+            return text
+
+        return fold
 
 
-def _to_options(value: Json) -> tuple[str, ...]:
-    options = value if isinstance(value, list) else [value]
-    return tuple(_to_string(option) for option in options if option not in (None, ""))
+def _with_number(name: str, number: int) -> str:
+    return name.replace(NUMBER_PLACEHOLDER, str(number))
 
 
-def _to_url(value: Json) -> str:
-    text = str(value).strip()
-    if not re.fullmatch(r"https?://\S+", text):
-        raise ValueError("not a web address")
-    return text
+def _read_text(column: str) -> _Text:
+    def read(values: _Values) -> str:
+        text = values.texts.get(column)
+        if text is None:
+            text = values.texts[column] = clean_name(as_text(values.columns.get(column)))
+        return text
+
+    return read
 
 
-_CONVERTERS = {
-    FieldType.STRING: _to_string,
-    FieldType.ADDRESS: _to_string,
-    FieldType.NUMBER: _to_number,
-    FieldType.BOOLEAN: _to_boolean,
-    FieldType.DATE: _to_date,
-    FieldType.MULTI_SELECT: _to_options,
-    FieldType.URL: _to_url,
-}
+def _read_raw(column: str) -> Callable[[_Values], Json]:
+    return lambda values: values.columns.get(column)
 
 
-def _date(value: Json) -> str | None:
-    """The day of an ISO date or time, ``1985-06-15``."""
-    found = _DATE.fullmatch(str(value).strip())
-    if not found:
-        return None
-    try:
-        return date.fromisoformat(found[1]).isoformat()
-    except ValueError:
-        return None
+def _read_flag(read: Callable[[_Values], Json]) -> Callable[[_Values], Json]:
+    return lambda values: read_flag(read(values))
+
+
+def _read_only(
+    conditions: list[tuple[_Text, tuple[str, ...]]], read: Callable[[_Values], Json]
+) -> Callable[[_Values], Json]:
+    def read_if(values: _Values) -> Json:
+        return read(values) if all(fold(values) in accepted for fold, accepted in conditions) else None
+
+    return read_if
+
+
+def _joined(parts: list[str | _Text]) -> _Text:
+    def write(values: _Values) -> str:
+        texts = [part if isinstance(part, str) else part(values) for part in parts]
+        if not any(text for text, part in zip(texts, parts, strict=True) if callable(part)):
+            return ""
+        return " ".join("".join(texts).split())
+
+    return write
+
+
+# --- one contact ------------------------------------------------------------------------------------------------------
+
+
+def _make_contact(
+    person: _PersonPlan, values: _Values, client_id: str, layout: _Layout, region: str, *, has_name: bool
+) -> Wanted:
+    external_id = make_external_id(client_id, person.slot)
+    display = person.display(values)
+    if not has_name or not display:
+        return Skipped(external_id, client_id, person.slot, Why(Reason.NO_NAME))
+    if len(external_id) > MAX_EXTERNAL_ID:
+        return Skipped(external_id, client_id, person.slot, Why(Reason.ID_TOO_LONG))
+    warnings: list[DataWarning] = []
+    phones, unusable = _read_phones(person, values, region, warnings)
+    emails = _read_emails(person, values, warnings)
+    fields, denied = _read_fields(person, values, warnings)
+    created = as_text(values.columns.get(layout.created))
+    return DesiredContact(
+        external_id=external_id,
+        client_id=client_id,
+        slot=person.slot,
+        person=person.name(values),
+        values=ContactValues(
+            first_name=display,
+            company=person.company(values),
+            role=person.role(values),
+            phones=phones,
+            emails=emails,
+            custom_fields=fields,
+            source_url=_read_address(person, values, warnings),
+        ),
+        denied=denied,
+        birth_date=None if person.slot or not layout.birth_date else parse_day(values.columns[layout.birth_date]),
+        phones_unusable=unusable and not phones,
+        unfit=None if phones else Reason.PHONE_UNUSABLE if unusable else Reason.NO_PHONE,
+        seniority=(created or "~", client_id),  # "~" sorts after every date: a row of unknown age is the younger
+        warnings=tuple(warnings),
+    )
+
+
+def _read_phones(
+    person: _PersonPlan, values: _Values, region: str, warnings: list[DataWarning]
+) -> tuple[tuple[Item, ...], bool]:
+    """The numbers, each once, and whether some text was no usable number."""
+    items: dict[str, Item] = {}
+    labels = Counter[str]()
+    bad: list[str] = []
+    for column, label in person.phones:
+        text = as_text(values.columns.get(column))
+        if not text:
+            continue
+        found = parse_phones(text, region)
+        bad += [column] if found.unusable else []
+        if not all(phone.assigned for phone in found.phones):
+            warnings.append(DataWarning(DataFault.PHONE_UNASSIGNED, column))
+        for phone in found.phones:
+            if phone.e164 not in items:
+                numbered = _numbered_label(label(values), labels)
+                shown = f"{numbered} ext. {phone.extension}" if phone.extension else numbered
+                items[phone.e164] = Item(shown, phone.e164)
+    if items:
+        warnings += [DataWarning(DataFault.PHONE_PART_UNUSABLE, column) for column in bad]
+    return tuple(items.values()), bool(bad)
+
+
+def _read_emails(person: _PersonPlan, values: _Values, warnings: list[DataWarning]) -> tuple[Item, ...]:
+    items: dict[str, Item] = {}
+    labels = Counter[str]()
+    for column, label in person.emails:
+        text = as_text(values.columns.get(column))
+        if not text:
+            continue
+        pieces = [piece for piece in _BETWEEN_EMAILS.split(clean_address(text)) if piece]
+        good = [piece for piece in pieces if _EMAIL.fullmatch(piece)]
+        if len(good) < len(pieces):
+            warnings.append(DataWarning(DataFault.BAD_EMAIL, column))
+        for address in good:
+            if address not in items:
+                items[address] = Item(_numbered_label(label(values), labels), address)
+    return tuple(items.values())
+
+
+def _numbered_label(label: str, labels: Counter[str]) -> str:
+    """``Main Phone``, then ``Main Phone 2``: labels of one contact differ."""
+    labels[label] += 1
+    return label if labels[label] == 1 else f"{label} {labels[label]}"
+
+
+def _read_address(person: _PersonPlan, values: _Values, warnings: list[DataWarning]) -> str:
+    address = person.source_url(values)
+    if len(address) <= MAX_SOURCE_URL:
+        return address
+    warnings.append(DataWarning(DataFault.LINK_TOO_LONG, "source_url"))
+    return ""
+
+
+def _read_fields(
+    person: _PersonPlan, values: _Values, warnings: list[DataWarning]
+) -> tuple[tuple[tuple[str, FieldValue | None], ...], frozenset[str]]:
+    """Converted values by key, and the keys of fields that the row denies (false, not NULL)."""
+    fields: list[tuple[str, FieldValue | None]] = []
+    denied: list[str] = []
+    for plan in person.fields:
+        value = plan.read(values)
+        try:
+            fields.append((plan.key, plan.convert(value)))
+        except ValueError as error:
+            warnings.append(DataWarning(DataFault.FIELD_NOT_CONVERTED, plan.column, str(error)))
+            continue
+        except RecursionError:
+            warnings.append(DataWarning(DataFault.FIELD_NOT_CONVERTED, plan.column, "nested too deeply"))
+            continue
+        if value is False:
+            denied.append(plan.key)
+    return tuple(fields), frozenset(denied)

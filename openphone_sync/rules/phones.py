@@ -82,7 +82,8 @@ def parse_phones(text: str | None, region: str) -> PhoneText:
 @lru_cache(maxsize=_REMEMBERED)
 def _is_assigned(prefix: str) -> bool:
     """Whether a North American number with these seven first digits is in an assigned range; the others never decide."""
-    return phonenumbers.is_valid_number(PhoneNumber(country_code=_NANP, national_number=int(prefix) * 1000))
+    number = PhoneNumber(country_code=_NANP, national_number=int(prefix) * 1000)
+    return phonenumbers.is_valid_number_for_region(number, "US") or phonenumbers.is_valid_number(number)
 
 
 def normalise_phone(text: str, region: str) -> str:

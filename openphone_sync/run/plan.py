@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from openphone_sync.config import Settings
+from openphone_sync.config import Settings, load_mapping
 from openphone_sync.errors import ConfigurationError, StaleError
 from openphone_sync.model import (
     Choice,
@@ -29,7 +29,8 @@ from openphone_sync.model import (
     Update,
 )
 from openphone_sync.ports import ClientSource
-from openphone_sync.rules.mapping import FieldMap, MappingRules, make_field_map, make_settings_digest, map_client
+from openphone_sync.rules.custom_fields import FieldMap, make_field_map
+from openphone_sync.rules.mapping import MappingRules, make_settings_digest, map_client
 from openphone_sync.rules.matching import MatchingRules, find_referred_clients
 from openphone_sync.rules.merging import MergeRules
 from openphone_sync.rules.phones import normalise_phone
@@ -46,6 +47,7 @@ from openphone_sync.rules.planning import (
 from openphone_sync.run.context import Context, SyncOptions, keep_trying
 from openphone_sync.run.identity import Identity, check_not_lost
 from openphone_sync.run.read import Reading, Remote, list_workspace, read_missing, read_source
+from openphone_sync.views.words import describe_warning
 
 FACT_LAST_FULL = "last_full"
 
@@ -130,21 +132,27 @@ def make_rules(settings: Settings, fields: FieldMap, options: SyncOptions) -> Ru
         source=settings.source,
         threshold=settings.name_threshold,
         on_possible_duplicate=settings.on_possible_duplicate,
-        birth_field=fields.key_of("DATE_OF_BIRTH"),
-        person_field=fields.key_of("CONTACT_PERSON_NAME"),
+        birth_field=fields.birth_key,
+        person_field=fields.person_key,
     )
     merging = make_merge_rules(settings, fields, rewrite_midnight=options.full and options.force)
     return Rules(matching, merging, deletes=settings.on_removed == "delete" and options.complete)
 
 
 def make_row_digest(settings: Settings) -> bytes:
-    """Settings that change what a row becomes or whom it matches."""
+    """Settings that change what a row becomes or whom it matches.
+
+    The built-in mapping is covered by its version: rows are not looked at again only because it became a file.
+    """
+    mapping = replace(load_mapping(settings.mapping_file), optional=())
+    own = () if mapping == replace(load_mapping(None), optional=()) else (mapping,)
     return make_settings_digest(
         settings.source,
         settings.region,
         sorted(settings.custom_field_keys.items()),
         settings.name_threshold,
         settings.on_possible_duplicate,
+        *own,
     )
 
 
@@ -171,7 +179,7 @@ def map_rows(rows: Iterable[ClientRow], unmoved: Container[str], fields: FieldMa
     What a rollback took back stays as it is while the row is ``unmoved``.
     """
     rows = list(rows)
-    rules = MappingRules(context.settings.region, fields)
+    rules = MappingRules(context.settings.region, load_mapping(context.settings.mapping_file), fields)
     in_play = InPlay(links=context.store.read_links(row.client_id for row in rows))
     for link in in_play.links.values():
         if link.standing is Standing.REVERTED and link.client_id in unmoved:
@@ -196,6 +204,10 @@ def map_rows(rows: Iterable[ClientRow], unmoved: Container[str], fields: FieldMa
     return in_play
 
 
+def _describe_warnings(desired: Iterable[DesiredContact]) -> Iterator[str]:
+    return (describe_warning(contact.external_id, warning) for contact in desired for warning in contact.warnings)
+
+
 class _Gathering:
     """All reading for one plan."""
 
@@ -203,6 +215,7 @@ class _Gathering:
         self._options = options
         self._context = context
         self._settings = context.settings
+        self._mapping = load_mapping(context.settings.mapping_file)
         self._store = context.store
         self._deadline_s = deadline_s
         self._identity = Identity(context.store, context.key_mark, accept_source=options.accept_source)
@@ -221,7 +234,7 @@ class _Gathering:
         orphans = self._read_orphans()
         if reading.moved or reading.removed or (rules.deletes and choose_deletions(orphans, self._find_reviewed())):
             definitions = self._try(context.workspace.read_field_definitions)
-            fields = make_field_map(definitions, self._settings.custom_field_keys)
+            fields = make_field_map(definitions, self._settings.custom_field_keys, self._mapping)
             rules = make_rules(self._settings, fields, self._options)
             in_play = map_rows(reading.moved, reading.unmoved, fields, self._context)
             # A held contact may be the person of a row that is gone.
@@ -305,7 +318,7 @@ class _Gathering:
     def _check_content(self, reading: Reading) -> None:
         """Whether the rows of another place are those that the state knows, by ids and by what they map to."""
         definitions = self._try(self._context.workspace.read_field_definitions)
-        fields = make_field_map(definitions, self._settings.custom_field_keys)
+        fields = make_field_map(definitions, self._settings.custom_field_keys, self._mapping)
         in_play = map_rows(reading.moved, reading.unmoved, fields, self._context)
         moved = [
             desired.values == link.base.values
@@ -352,7 +365,7 @@ class _Gathering:
             missing_columns=self._identity.missing_columns(),
             linked_before=store.count_linked(),
             known_clients=reading.known,
-            warnings=(*fields.warnings, *(text for one in in_play.desired for text in one.warnings)),
+            warnings=(*fields.warnings, *_describe_warnings(in_play.desired)),
         )
         found = find_in_source(gathered, self._context, complete=self._options.complete)
         return replace(gathered, in_source=(found | frozenset(reading.fingerprints)) - reading.absent)

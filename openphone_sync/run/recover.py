@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from openphone_sync.errors import ContactError, ContactGoneError, UnreachableError
 from openphone_sync.model import ActionKind, JournalEntry, Link, RemoteContact, Result, RunRecord
-from openphone_sync.rules.mapping import FieldMap
+from openphone_sync.rules.custom_fields import FieldMap
 from openphone_sync.rules.merging import MergeRules, find_differences
 from openphone_sync.run.context import Context
 from openphone_sync.run.plan import make_merge_rules

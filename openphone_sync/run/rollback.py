@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from openphone_sync.config import load_mapping
 from openphone_sync.errors import ConfigurationError
 from openphone_sync.model import Action, ActionKind, JournalEntry, Restore, Result, RunRecord
-from openphone_sync.rules.mapping import make_field_map
+from openphone_sync.rules.custom_fields import make_field_map
 from openphone_sync.rules.planning import Plan
 from openphone_sync.rules.undo import find_undoable, make_undo_actions
 from openphone_sync.run.context import Context, SyncOptions
@@ -76,7 +77,8 @@ def plan_rollback(record: RunRecord, context: Context) -> Planned:
     """The plan that undoes a run's writes, as the journal has them by now; nothing is written."""
     identity = Identity(context.store, context.key_mark)
     identity.check_workspace(context.workspace)
-    fields = make_field_map(context.workspace.read_field_definitions(), context.settings.custom_field_keys)
+    mapping = load_mapping(context.settings.mapping_file)
+    fields = make_field_map(context.workspace.read_field_definitions(), context.settings.custom_field_keys, mapping)
     rules = make_rules(context.settings, fields, SyncOptions())
     journal = context.store.read_journal(record.run_id)
     entries = find_undoable(journal)

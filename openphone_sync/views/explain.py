@@ -7,16 +7,17 @@ from contextlib import closing
 from dataclasses import asdict
 from typing import Any
 
-from openphone_sync.config import Settings
+from openphone_sync.config import Settings, load_mapping
 from openphone_sync.documents import SCHEMA_VERSION, format_time
 from openphone_sync.errors import ConfigurationError, ContactError, UnreachableError
 from openphone_sync.model import ClientRow, DesiredContact, JournalEntry, Link, Wanted, Why
 from openphone_sync.ports import ClientSource, Workspace
-from openphone_sync.rules.mapping import FieldMap, MappingRules, find_phones, make_field_map, map_client
+from openphone_sync.rules.custom_fields import FieldMap, make_field_map
+from openphone_sync.rules.mapping import MappingRules, find_phones, map_client
 from openphone_sync.rules.merging import to_json
 from openphone_sync.rules.phones import parse_phones
 from openphone_sync.state import Store
-from openphone_sync.views.words import describe_reason, describe_why
+from openphone_sync.views.words import describe_reason, describe_warning, describe_why
 
 
 def find_client(
@@ -38,9 +39,10 @@ def find_client(
     e164 = found.phones[0].e164
     clients = store.find_clients_by_phone(e164)
     if not clients:
+        rules = MappingRules(settings.region, load_mapping(settings.mapping_file))
         with closing(open_source()) as source:
             rows = _until(check_going, source.read_clients())
-            clients = [row.client_id for row in rows if e164 in find_phones(row, settings.region)]
+            clients = [row.client_id for row in rows if e164 in find_phones(row, rules)]
     if not clients:
         raise ConfigurationError("no client carries the number of --phone; explain the client by its id")
     if len(clients) > 1:
@@ -73,7 +75,7 @@ def explain(
         raise ConfigurationError(
             f"no client has the id {client_id}, in the source or in the state; look it up in the client table"
         )
-    wanted = map_client(row, MappingRules(settings.region, fields)) if row else ()
+    wanted = map_client(row, MappingRules(settings.region, load_mapping(settings.mapping_file), fields)) if row else ()
     return {
         "schemaVersion": SCHEMA_VERSION,
         "clientId": client_id,
@@ -89,7 +91,7 @@ def _read_fields(settings: Settings, workspace: Workspace) -> tuple[FieldMap, st
         definitions = workspace.read_field_definitions()
     except (UnreachableError, ContactError):
         return FieldMap(), "OpenPhone could not be asked for its custom fields: they are left out here"
-    return make_field_map(definitions, settings.custom_field_keys), ""
+    return make_field_map(definitions, settings.custom_field_keys, load_mapping(settings.mapping_file)), ""
 
 
 def _by_id(wanted: Iterable[Wanted]) -> dict[str, Wanted]:
@@ -130,10 +132,11 @@ def _wanted_json(wanted: Wanted | None) -> dict[str, Any] | None:
         "firstName": values.first_name,
         "company": values.company,
         "role": values.role,
+        "sourceUrl": values.source_url,
         "phoneNumbers": [asdict(item) for item in values.phones],
         "emails": [asdict(item) for item in values.emails],
         "customFields": {key: to_json(value) for key, value in values.custom_fields},
-        "warnings": list(wanted.warnings),
+        "warnings": [describe_warning(wanted.external_id, warning) for warning in wanted.warnings],
     }
 
 

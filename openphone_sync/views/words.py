@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from openphone_sync.model import Reason, Why
+from openphone_sync.model import DataFault, DataWarning, Reason, Why
 
 _WORDS: Mapping[Reason, str] = {
     Reason.NO_NAME: "the client has no name",
@@ -51,3 +51,18 @@ def describe_reason(why: Why | None) -> str:
 def describe_why(why: Why | None) -> dict[str, str]:
     """``reason`` in words and ``code``, as documents have them."""
     return {"reason": describe_reason(why), "code": why.reason.value if why else ""}
+
+
+_DATA_FAULTS: Mapping[DataFault, str] = {
+    DataFault.BAD_EMAIL: "{column} holds text that is not an e-mail address and was left out",
+    DataFault.PHONE_PART_UNUSABLE: "a part of {column} is not a usable phone number and was left out",
+    DataFault.PHONE_UNASSIGNED: "the number in {column} is possible but in no assigned range",
+    DataFault.FIELD_NOT_CONVERTED: "{column} is {detail} and was left out",
+    DataFault.LINK_TOO_LONG: "its {column} has more than 200 characters and was left out",
+}
+
+
+def describe_warning(external_id: str, warning: DataWarning) -> str:
+    """A data warning as a sentence, with what to do; ids and names of columns only, nobody's data."""
+    words = _DATA_FAULTS[warning.code].replace("{column}", warning.column).replace("{detail}", warning.detail)
+    return f"{external_id}: {words}; correct it in the client table"

@@ -191,7 +191,7 @@ def test_two_tables_ask_for_a_choice(office: Office) -> None:
 
 def test_a_missing_column_is_named(office: Office) -> None:
     office.sql("CREATE TABLE clients (id int, name text)")
-    assert_stopped(office.run("sync"), 2, "client_name")
+    assert_stopped(office.run("sync"), 2, "client_name (perhaps it is name)")
     assert_stopped(office.run("sync", OPENPHONE_CLIENT_QUERY="SELECT 1 AS id, 'x' AS label"), 2, "client_name")
     assert_stopped(office.run("sync", OPENPHONE_EXTRA_COLUMNS="nope"), 2, "nope")
     assert_stopped(

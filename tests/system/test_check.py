@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from openphone_sync.mapping_file import load_built_in
 from openphone_sync.ops.crontab import make_marks
-from openphone_sync.rules.mapping import FIELD_LABELS
 from openphone_sync.sandbox import CUSTOM_FIELDS, CustomField, EmbeddedPostgres, SandboxOptions
 from tests.fault_injection import FaultySandbox
 from tests.office import JAMES, Office, Ran
@@ -185,7 +185,8 @@ def test_a_state_folder_that_cannot_be_reached_hides_nothing_else(office: Office
 def test_misspelt_settings_are_shown(office: Office) -> None:
     office.make_clients(JAMES)
     file = office.folder / ".env"
-    file.write_text("".join(f"OPENPHONE_CF_{name}_KEY=x\n" for name in FIELD_LABELS))
+    names = [rule.setting for _, person in load_built_in().persons() for rule in person.fields]
+    file.write_text("".join(f"OPENPHONE_CF_{name}_KEY=x\n" for name in names))
     assert checks(office.run("test-connection", "--json"))["settings"]["mend"] == ""
     file.write_text("OPENPHONE_CF_CONTY_KEY=x\nOPENPHONE_ON_REMOVD=delete\nANOTHER_PROGRAMS=x\n")
     ran = office.run("test-connection", "--json")

@@ -114,7 +114,7 @@ def test_the_next_sync_finishes_the_killed_run_and_writes_to_nobody_else(old_off
     report = old_office.sync()
     counts = {name: report["contacts"][name] for name in ("created", "updated", "adopted", "deleted", "failed")}
     assert counts == {"created": 2, "updated": 1, "adopted": 0, "deleted": 0, "failed": 0}
-    assert [method for method, _ in old_office.requests(*WRITES)] == ["POST", "POST", "PATCH"]
+    assert sorted(method for method, _ in old_office.requests(*WRITES)) == ["PATCH", "POST", "POST"]
     assert list_waiting(report) == list_waiting(read_reports()[-1])
     after = {contact["id"]: contact for contact in old_office.contacts()}
     written = [contact for contact_id, contact in after.items() if before.get(contact_id) != contact]

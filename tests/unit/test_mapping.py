@@ -7,18 +7,29 @@ from typing import Any
 
 import pytest
 
-from openphone_sync.model import ClientRow, DesiredContact, FieldDefinition, Item, Reason, Skipped
+from openphone_sync.mapping_file import load_built_in, parse_mapping
+from openphone_sync.model import (
+    ClientRow,
+    ContactMapping,
+    DataFault,
+    DataWarning,
+    DesiredContact,
+    FieldDefinition,
+    Item,
+    Reason,
+    Skipped,
+)
+from openphone_sync.rules.custom_fields import FieldMap, make_field_map
 from openphone_sync.rules.mapping import (
-    FieldMap,
     MappingRules,
-    convert_value,
+    find_missing_columns,
     make_external_id,
-    make_field_map,
     make_fingerprint,
     make_settings_digest,
     map_client,
 )
 
+BUILT_IN = load_built_in()
 FIELDS = make_field_map(
     [
         FieldDefinition("k1", "Client Type", "string"),
@@ -28,12 +39,13 @@ FIELDS = make_field_map(
         FieldDefinition("k5", "Case Type", "string"),
     ],
     {},
+    BUILT_IN,
 )
 
 
 def map_row(fields: FieldMap = FIELDS, **columns: Any) -> tuple[DesiredContact | Skipped, ...]:
     row = ClientRow("1", json.dumps({"id": 1, "client_name": "James Smith", **columns}))
-    return map_client(row, MappingRules("US", fields))
+    return map_client(row, MappingRules("US", BUILT_IN, fields))
 
 
 def map_main(**columns: Any) -> DesiredContact:
@@ -78,7 +90,7 @@ def test_an_external_id_that_is_too_long_is_skipped() -> None:
     row = ClientRow(
         "x" * 64, json.dumps({"id": "x" * 64, "client_name": "A", "contact_1": "B", "contact_1_phone": "213-555-0134"})
     )
-    main, alternate = map_client(row, MappingRules("US", FIELDS))
+    main, alternate = map_client(row, MappingRules("US", BUILT_IN, FIELDS))
     assert isinstance(main, DesiredContact)
     assert isinstance(alternate, Skipped)
     assert alternate.why.reason is Reason.ID_TOO_LONG
@@ -102,7 +114,7 @@ def test_several_numbers_become_several_items_and_extensions_stand_in_the_label(
 def test_several_addresses_become_several_items() -> None:
     main = map_main(email="a@example.org; b@example.org nonsense@")
     assert main.values.emails == (Item("Email", "a@example.org"), Item("Email 2", "b@example.org"))
-    assert any("e-mail" in warning for warning in main.warnings)
+    assert main.warnings == (DataWarning(DataFault.BAD_EMAIL, "email"),)
 
 
 def test_invisible_characters_of_a_pasted_address_are_removed() -> None:
@@ -180,74 +192,7 @@ def test_a_day_is_never_shifted(value: str) -> None:
 def test_a_value_that_does_not_fit_its_field_is_left_out_and_told_without_quoting_it() -> None:
     main = map_main(date_of_birth="about 40")
     assert "k2" not in dict(main.values.custom_fields)
-    assert main.warnings == ("client_1: date_of_birth is not a date and was left out; mend it in the client table",)
-
-
-@pytest.mark.parametrize(
-    ("value", "kind", "expected"),
-    [
-        ("x", "string", "x"),
-        (5, "string", "5"),
-        (True, "string", "Yes"),
-        (False, "string", None),
-        ("  ", "string", None),
-        (["a", "b"], "string", "a, b"),
-        ("12", "number", 12),
-        (1.5, "number", 1.5),
-        ("1e2", "number", 100),
-        ("yes", "boolean", True),
-        (False, "boolean", None),
-        ("no", "boolean", None),
-        ("a", "multi-select", ("a",)),
-        (["a", None, "b"], "multi-select", ("a", "b")),
-        ("https://example.org/x", "url", "https://example.org/x"),
-        ("1 Main St", "address", "1 Main St"),
-    ],
-)
-def test_values_take_the_type_of_their_field(value: Any, kind: str, expected: object) -> None:
-    assert convert_value(value, kind) == expected
-
-
-@pytest.mark.parametrize(
-    ("value", "kind"),
-    [
-        ("x", "number"),
-        ("NaN", "number"),
-        ("1e400", "number"),
-        ("maybe", "boolean"),
-        ("2026-02-30", "date"),
-        ("example", "url"),
-        ("x", "colour"),
-    ],
-)
-def test_values_that_do_not_fit_are_refused(value: Any, kind: str) -> None:
-    with pytest.raises(ValueError, match=r"not|neither|type"):
-        convert_value(value, kind)
-
-
-def test_fields_are_found_by_override_then_key_then_name() -> None:
-    definitions = [
-        FieldDefinition("a", "County", "string"),
-        FieldDefinition("county", "Something else", "string"),
-        FieldDefinition("z", "Override", "string"),
-    ]
-    assert make_field_map(definitions, {"COUNTY": "z"}).key_of("COUNTY") == "z"
-    assert make_field_map(definitions, {}).key_of("COUNTY") == "county"
-    assert make_field_map(definitions[:1], {}).key_of("COUNTY") == "a"
-    assert make_field_map(definitions, {"COUNTY": "gone"}).key_of("COUNTY") is None
-
-
-def test_custom_fields_are_found_under_the_names_of_the_published_example_too() -> None:
-    names = ["Client Name", "relationship to client", "Alternative  Contact_Number"]
-    fields = make_field_map([FieldDefinition(f"k{n}", name, "string") for n, name in enumerate(names)], {})
-    assert fields.key_of("PRIMARY_CLIENT_NAME") == "k0"
-    assert fields.key_of("RELATIONSHIP") == "k1"
-    assert fields.key_of("ALT_CONTACT_NUMBER") == "k2"
-
-
-def test_the_first_accepted_name_goes_before_the_others() -> None:
-    definitions = [FieldDefinition("b", "Client Name", "string"), FieldDefinition("a", "Primary Client Name", "string")]
-    assert make_field_map(definitions, {}).key_of("PRIMARY_CLIENT_NAME") == "a"
+    assert main.warnings == (DataWarning(DataFault.FIELD_NOT_CONVERTED, "date_of_birth", "not a date"),)
 
 
 def test_a_fingerprint_moves_with_the_row_and_with_the_settings() -> None:
@@ -256,3 +201,134 @@ def test_a_fingerprint_moves_with_the_row_and_with_the_settings() -> None:
     assert make_fingerprint(row, digest) == make_fingerprint(row, digest)
     assert make_fingerprint(row, digest) != make_fingerprint(other, digest)
     assert make_fingerprint(row, digest) != make_fingerprint(row, make_settings_digest("GB"))
+
+
+# --- mappings of other offices ----------------------------------------------------------------------------------------
+
+
+def make_mapping(text: str) -> ContactMapping:
+    mapping, faults = parse_mapping('[source]\nid = "id"\n' + text)
+    assert mapping is not None
+    assert faults == ()
+    return mapping
+
+
+def map_by(text: str, row: dict[str, Any], *definitions: FieldDefinition) -> list[DesiredContact]:
+    mapping = make_mapping(text)
+    rules = MappingRules("US", mapping, make_field_map(definitions, {}, mapping))
+    wanted = map_client(ClientRow("1", json.dumps(row)), rules)
+    return [one for one in wanted if isinstance(one, DesiredContact)]
+
+
+def test_a_name_is_put_together_from_columns() -> None:
+    text = '[client]\nname = "{first} {last}"\ndisplay = "{last}, {first}"\n'
+    [patient] = map_by(text, {"first": " Ann ", "last": "Lee"})
+    assert (patient.person, patient.values.first_name) == ("Ann Lee", "Lee, Ann")
+    assert map_by(text, {"first": "Ann", "last": None})[0].person == "Ann"
+    assert map_by(text, {"first": None, "last": None}) == []
+
+
+def test_a_text_whose_values_are_all_empty_is_empty() -> None:
+    text = '[client]\nname = "{name}"\ncompany = "Employer: {employer}"\nrole = "Patient"\n'
+    values = map_by(text, {"name": "Ann"})[0].values
+    assert (values.company, values.role) == ("", "Patient")
+
+
+def test_several_phone_columns_keep_their_labels_and_give_each_number_once() -> None:
+    text = (
+        '[client]\nname = "{name}"\n'
+        'phones = [{ column = "cell", label = "Mobile" }, { column = "home", label = "Home" },\n'
+        '{ column = "work", label = "Home" }]\n'
+        'emails = [{ column = "mail", label = "E-mail" }, { column = "mail_2", label = "Private" }]\n'
+    )
+    row = {
+        "name": "Ann",
+        "cell": "213-555-0134",
+        "home": "(213) 555-0134 or 213-555-0135",
+        "work": "213-555-0136 or nope 5",
+    }
+    [ann] = map_by(text, row | {"mail": "a@example.org", "mail_2": "b@example.org a@example.org"})
+    assert ann.values.phones == (
+        Item("Mobile", "+12135550134"),
+        Item("Home", "+12135550135"),
+        Item("Home 2", "+12135550136"),
+    )
+    assert ann.values.emails == (Item("E-mail", "a@example.org"), Item("Private", "b@example.org"))
+    assert ann.warnings == (DataWarning(DataFault.PHONE_PART_UNUSABLE, "work"),)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("gold", "Gold member"),
+        (" GOLD ", "Gold member"),
+        ("silver", "Member (silver)"),
+        (None, "No member"),
+        (True, "Yes, a member"),
+    ],
+)
+def test_a_choice_goes_by_the_value_in_any_case(value: object, shown: str) -> None:
+    text = (
+        '[client]\nname = "{name}"\nrole = "{level}"\n[choices.level]\ncolumn = "plan"\n'
+        'values = { gold = "Gold member", true = "Yes, a member" }\notherwise = "Member ({plan})"\nempty = "No member"\n'
+    )
+    assert map_by(text, {"name": "Ann", "plan": value})[0].values.role == shown
+
+
+def test_a_link_to_the_record_has_its_values_encoded() -> None:
+    text = '[client]\nname = "{name}"\nsource_url = "https://app.example/clients/{id}?n={name}"\n'
+    assert (
+        map_by(text, {"id": 7, "name": "Ann & Bo"})[0].values.source_url
+        == "https://app.example/clients/7?n=Ann%20%26%20Bo"
+    )
+    assert map_by(text, {"id": None, "name": "Ann"})[0].values.source_url == ""
+    [long] = map_by(text, {"id": "x" * 200, "name": "Ann"})
+    assert long.values.source_url == ""
+    assert long.warnings == (DataWarning(DataFault.LINK_TOO_LONG, "source_url"),)
+
+
+def test_a_field_may_be_for_some_rows_only() -> None:
+    text = '[client]\nname = "{name}"\n[[client.fields]]\nnames = "Plan"\ncolumn = "plan"\n'
+    text += 'only = { kind = ["a", "B"], live = "true" }\n'
+    plan = FieldDefinition("k", "Plan", "string")
+    for kind, live, expected in (
+        ("A", True, "x"),
+        ("b", True, "x"),
+        ("c", True, None),
+        ("a", False, None),
+        ("a", "TRUE", "x"),
+    ):
+        row = {"name": "Ann", "plan": "x", "kind": kind, "live": live}
+        assert map_by(text, row, plan)[0].values.custom_fields == (("k", expected),)
+
+
+def test_yes_is_written_as_the_mapping_says_and_no_is_denied() -> None:
+    text = '[client]\nname = "{name}"\n[[client.fields]]\nnames = "Minor"\ncolumn = "minor"\nyes = "under 18"\n'
+    for kind, expected in (("string", "under 18"), ("boolean", True), ("multi-select", ("under 18",))):
+        minor = FieldDefinition("k", "Minor", kind)
+        assert map_by(text, {"name": "Ann", "minor": "yes"}, minor)[0].values.custom_fields == (("k", expected),)
+        [adult] = map_by(text, {"name": "Ann", "minor": False}, minor)
+        assert (adult.values.custom_fields, adult.denied) == ((("k", None),), frozenset({"k"}))
+
+
+def test_a_number_with_more_digits_than_python_reads_is_text() -> None:
+    row = ClientRow("1", '{"client_name": "Ann", "county": %s}' % ("9" * 5000))
+    assert len(map_client(row, MappingRules("US", BUILT_IN))) == 1
+
+
+def test_columns_that_must_be_there_are_named_with_the_nearest() -> None:
+    mapping = make_mapping(
+        '[client]\nname = "{name}"\n[[client.fields]]\nnames = "Plan"\ncolumn = ["plan", "tariff"]\n'
+        '[related]\nname = "{guardian_{n}}"\nphones = [{ column = "guardian_{n}_phone", label = "{kind}" }]\n'
+        '[choices.kind]\ncolumn = "kind_{n}"\n'
+    )
+    have = ["id", "nam", "tariff", "gardian_1", "kind_1"]
+    assert find_missing_columns(mapping, have) == [
+        ("name", "nam"),
+        ("guardian_1_phone", "gardian_1"),
+        ("guardian_1", "gardian_1"),
+    ]
+    assert find_missing_columns(BUILT_IN, ["id", "client_name"]) == []
+    optional = dict(find_missing_columns(BUILT_IN, ["id", "client_name", "intake_date", "contact_1"], optional=True))
+    assert "county" in optional
+    assert not {"intake_date", "date_intake", "contact_1"} & set(optional)
