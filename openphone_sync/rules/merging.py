@@ -337,15 +337,23 @@ def _merge_phones(
     base: Base | None, theirs: RemoteContact, desired: DesiredContact, rules: MergeRules, tie: Tie
 ) -> tuple[MergedItems, tuple[Item, ...], tuple[Why, ...]]:
     """Phones, their base, and a note where the source has no usable number and the contact's numbers stay."""
-    base_items = base.values.phones if base else ()
-    met = _find_marks(base, "phoneNumbers")
-    if not desired.phones_unusable:
-        merged = merge_items(base_items, met, theirs.phones, desired.values.phones, tie, rules.phones())
-        # The last number is never removed, also where the source has none.
-        if any(item.value for item in merged.items) or not any(item.value for item in theirs.phones):
-            return merged, desired.values.phones, ()
-    kept = MergedItems(theirs.phones, met)
-    return kept, base_items, (Why(Reason.NUMBERS_KEPT),)
+    known, met = base.values.phones if base else (), _find_marks(base, "phoneNumbers")
+    there = {rules.normalise_phone(item.value) for item in theirs.phones if item.value}
+    ours = desired.values.phones
+    if desired.phones_unusable:
+        ours, met = (), met & there
+    else:
+        merged = merge_items(known, met, theirs.phones, ours, tie, rules.phones())
+        # The last number is never removed.
+        if any(item.value for item in merged.items) or not there:
+            return merged, ours, ()
+        met = merged.met
+    # What the source dropped stays, and stays ours while it is there. What is not there any more is forgotten: if
+    # somebody types that number from now on, it is a person's.
+    there -= {rules.normalise_phone(item.value) for item in ours}
+    dropped = tuple(item for item in known if rules.normalise_phone(item.value) in there)
+    notes = () if ours else (Why(Reason.NUMBERS_KEPT),)
+    return MergedItems(theirs.phones, met), (*ours, *dropped), notes
 
 
 def _merge_emails(

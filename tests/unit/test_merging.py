@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,15 @@ from openphone_sync.model import (
     Tie,
     Why,
 )
-from openphone_sync.rules.merging import MergeRules, find_differences, make_changes, make_first_draft, merge
+from openphone_sync.rules.merging import (
+    MergeRules,
+    find_differences,
+    holds_typed,
+    make_changes,
+    make_first_draft,
+    mark_met,
+    merge,
+)
 from openphone_sync.rules.phones import normalise_phone
 
 RULES = MergeRules(normalise_phone=lambda text: normalise_phone(text, "US"))
@@ -263,7 +272,15 @@ def test_values_that_mean_the_same_are_equal(ours: FieldValue | None, theirs: ob
 
 
 @pytest.mark.parametrize(
-    "theirs", ["1985-06-14T12:00:00.000Z", "1985-06-15T12:00:00.001Z", "1985-06-31T12:00:00Z", "x"]
+    "theirs",
+    [
+        {"an": "object"},
+        "9999-12-31T13:00:00Z",
+        "1985-06-14T12:00:00.000Z",
+        "1985-06-15T12:00:00.001Z",
+        "1985-06-31T12:00:00Z",
+        "x",
+    ],
 )
 def test_another_day_is_another_value(theirs: str) -> None:
     remote = replace(written(values()), custom_fields=(RemoteField("f", theirs),))
@@ -326,6 +343,438 @@ def test_a_persons_contact_is_only_filled() -> None:
 def test_another_tools_external_id_is_left_standing() -> None:
     theirs = RemoteContact("c1", "crm-77", "crm", "James Smith", phones=(RemoteItem("Cell", A),))
     assert merging(None, theirs, values(), tie=Tie.ADOPTED).draft.external_id is None
+
+
+# --- what was there before we came (met) --------------------------------------------------------------------------------
+
+STAFFS = RemoteContact(
+    "c1",
+    first_name="Jim",
+    last_name="Smith",
+    company="Acme",
+    phones=(RemoteItem("Cell", A, "p1"), RemoteItem("Wife", B, "p2")),
+    emails=(RemoteItem("Home", "J@example.org", "e1"),),
+    custom_fields=(RemoteField("county", "Kern"),),
+)
+ROW = replace(values(county="Kern", type="civil"), emails=(Item("Email", "j@example.org"),))
+
+
+def apply(theirs: RemoteContact, merged: Merged) -> RemoteContact:
+    """The contact after the draft was sent."""
+    draft = merged.draft
+    return replace(
+        theirs,
+        first_name=draft.first_name,
+        company=draft.company,
+        role=draft.role,
+        phones=tuple(item for item in draft.phones if item.value),
+        emails=tuple(item for item in draft.emails if item.value),
+        custom_fields=tuple(one for one in draft.custom_fields if one.value is not None),
+        external_id=draft.external_id or theirs.external_id,
+        source_url=theirs.source_url if draft.source_url is None else draft.source_url or None,
+    )
+
+
+def adopt(rules: MergeRules = RULES) -> tuple[RemoteContact, Base]:
+    merged = merging(None, STAFFS, ROW, rules, tie=Tie.ADOPTED)
+    return apply(STAFFS, merged), merged.base
+
+
+def test_adoption_marks_what_was_there_and_not_what_it_filled() -> None:
+    contact, base = adopt()
+    assert base.values == ROW
+    assert base.met == {
+        "firstName",
+        "company",
+        f"phoneNumbers:{A}",
+        "emails:j@example.org",
+        "customFields:county",
+    }
+    assert (contact.role, fields(merging(base, contact, ROW).draft)["type"]) == ("Civil Client", "civil")
+
+
+def test_a_last_name_alone_is_a_name() -> None:
+    merged = merging(None, RemoteContact("c1", last_name="Smith"), ROW, tie=Tie.ADOPTED)
+    assert merged.draft.first_name is None
+    assert merging(None, RemoteContact("c1", first_name=" "), ROW, tie=Tie.ADOPTED).draft.first_name == "James Smith"
+
+
+def test_null_in_the_source_clears_nothing_that_was_met() -> None:
+    contact, base = adopt()
+    merged = merging(base, contact, values(None, county=None, type="civil"))
+    assert merged.changes == ()
+    assert (shown(merged.draft), merged.conflicts) == ({A: "Cell", B: "Wife"}, ())
+    assert merged.base == Base(values(None, county=None, type="civil"), frozenset({"firstName", "company"}))
+
+
+def test_a_later_phone_and_e_mail_are_added_beside_those_that_were_met() -> None:
+    contact, base = adopt()
+    merged = merging(
+        base, contact, replace(ROW, phones=(Item("Main Phone", C),), emails=(Item("Email", "x@example.org"),))
+    )
+    assert [(item.item_id, item.label, item.value) for item in merged.draft.phones] == [
+        ("p1", "Cell", A),
+        ("p2", "Wife", B),
+        (None, "Main Phone", C),
+    ]
+    assert [item.value for item in merged.draft.emails] == ["J@example.org", "x@example.org"]
+    later = merging(merged.base, apply(contact, merged), values(D, county="Kern", type="civil"))
+    assert shown(later.draft) == {A: "Cell", B: "Wife", D: "Main Phone"}, "what we added is ours"
+
+
+def test_a_later_scalar_is_written_over_what_was_met_and_listed() -> None:
+    contact, base = adopt()
+    ours = replace(ROW, company="Legal Client Ltd", custom_fields=(("county", "LA"), ("type", "civil")))
+    merged = merging(base, contact, ours)
+    assert (merged.draft.company, fields(merged.draft)["county"]) == ("Legal Client Ltd", "LA")
+    assert [(one.field, one.kept, one.lost) for one in merged.conflicts] == [
+        ("company", "source", "Acme"),
+        ("customFields.county", "source", "Kern"),
+    ]
+    cleared = merging(
+        merged.base, apply(contact, merged), replace(ours, custom_fields=(("county", None), ("type", "civil")))
+    )
+    assert "county" not in fields(cleared.draft), "what we wrote is ours to clear"
+
+
+def test_a_later_scalar_that_gives_way_stays_theirs() -> None:
+    contact, base = adopt()
+    merged = merging(base, contact, replace(ROW, company="Legal Client Ltd"), replace(RULES, source_wins=False))
+    assert (merged.draft.company, merged.conflicts[0].kept) == ("Acme", "remote")
+    assert "company" in merged.base.met
+
+
+def test_a_first_name_beside_a_last_name_stays_when_the_source_renames_the_client() -> None:
+    contact, base = adopt()
+    merged = merging(base, contact, replace(ROW, first_name="James Smythe"))
+    assert merged.draft.first_name == "Jim"
+    assert [(one.field, one.kept, one.lost) for one in merged.conflicts] == [("firstName", "remote", "James Smythe")]
+
+
+@pytest.mark.parametrize("source_wins", [False, True])
+def test_overwriting_edits_never_touches_what_was_met(source_wins: bool) -> None:
+    rules = replace(RULES, overwrite_edits=True, source_wins=source_wins)
+    contact, base = adopt(rules)
+    assert merging(base, contact, ROW, rules).changes == ()
+    edited = replace(contact, company="Bakery", phones=contact.phones[1:], custom_fields=contact.custom_fields[1:])
+    assert merging(base, edited, ROW, rules).changes == ()
+
+
+def test_what_staff_typed_before_the_row_had_it_stays_when_the_row_drops_it() -> None:
+    base = Base(values(county=None))
+    theirs = replace(
+        written(values(county=None)),
+        role="Criminal Client",
+        phones=(*written(values()).phones, RemoteItem("Wife", B, "id-b")),
+        custom_fields=(RemoteField("county", "Kern"),),
+    )
+    both = replace(
+        values(role="Criminal Client", county="Kern"), phones=(Item("Main Phone", A), Item("Main Phone 2", B))
+    )
+    merged = merging(base, theirs, both)
+    assert merged.changes == ()
+    assert merged.base.met == {"role", f"phoneNumbers:{B}", "customFields:county"}
+    dropped = merging(merged.base, theirs, values(role="Criminal Client", county=None))
+    assert dropped.changes == ()
+
+
+def test_what_a_person_removed_stays_away_and_what_replaces_it_in_the_row_is_added() -> None:
+    theirs = replace(written(values()), phones=(RemoteItem("Wife", B, "id-b"),))
+    assert shown(merging(values(), theirs, values(C)).draft) == {B: "Wife", C: "Main Phone"}
+
+
+def test_a_value_that_a_person_typed_again_after_a_conflict_left_it_out_is_theirs() -> None:
+    rules = replace(RULES, source_wins=False, overwrite_edits=True)
+    theirs = replace(written(values()), phones=(RemoteItem("Main Phone", B, "id-a"),))
+    merged = merging(values(), theirs, values(C), rules)
+    assert shown(merged.draft) == {B: "Main Phone"}
+    assert merging(merged.base, theirs, values(C), rules).changes == (), "the next run does not undo the decision"
+    typed = replace(theirs, phones=(*theirs.phones, RemoteItem("Work", C)))
+    assert shown(merging(merged.base, typed, values(D), rules).draft) == {B: "Main Phone", C: "Work", D: "Main Phone"}
+
+
+@pytest.mark.parametrize("name", ["role", "company"])
+def test_a_conflict_that_the_app_won_is_not_undone_by_overwriting(name: str) -> None:
+    rules = replace(RULES, source_wins=False, overwrite_edits=True)
+    theirs = replace(written(values()), **{name: "VIP"})  # type: ignore[arg-type]
+    ours = replace(values(), **{name: "New"})  # type: ignore[arg-type]
+    merged = merging(values(), theirs, ours, rules)
+    assert merged.changes == ()
+    assert merging(merged.base, theirs, ours, rules).changes == ()
+
+
+def test_a_new_number_in_the_row_takes_nobody_elses_label() -> None:
+    theirs = replace(written(values(None)), phones=(RemoteItem("Main Phone", B, "id-b"),))
+    merged = merging(values(None), theirs, values(A))
+    assert [(item.label, item.value) for item in merged.draft.phones] == [("Main Phone", B), ("Main Phone", A)]
+    assert merged.conflicts == ()
+
+
+def test_of_a_number_that_staff_typed_once_more_only_ours_goes() -> None:
+    theirs = replace(written(values()), phones=(RemoteItem("Wife", A, "id-w"), *written(values()).phones))
+    merged = merging(values(), theirs, values(B))
+    assert [(item.item_id, item.value) for item in merged.draft.phones] == [("id-w", A), (f"id-{A}", B)]
+    merged = merging(values(), theirs, values(None))
+    assert shown(merged.draft) == {A: "Wife"}
+
+
+def test_what_the_source_denies_is_cleared_and_listed_also_where_it_was_met() -> None:
+    ours = values(arrested="Yes")
+    base = Base(ours, frozenset({"customFields:arrested"}))
+    merged = merging(base, written(ours), values(arrested=None), denied=frozenset({"arrested"}))
+    assert fields(merged.draft) == {}
+    assert [(one.field, one.kept, one.lost) for one in merged.conflicts] == [("customFields.arrested", "source", "Yes")]
+
+
+def test_numbers_that_stay_without_a_usable_one_in_the_source_keep_their_marks() -> None:
+    contact, base = adopt()
+    merged = merging(base, contact, values(None, county="Kern", type="civil"), phones_unusable=True)
+    assert merged.notes == (Why(Reason.NUMBERS_KEPT),)
+    assert (merged.base.values.phones, f"phoneNumbers:{A}" in merged.base.met) == (ROW.phones, True)
+
+
+def test_a_number_that_stays_as_the_last_one_and_its_twin_that_is_gone() -> None:
+    two = replace(values(), phones=(Item("Main Phone", A), Item("Main Phone 2", B)))
+    theirs = replace(written(two), phones=written(two).phones[1:])
+    kept = merging(two, theirs, values(None))
+    assert (kept.changes, kept.base.values.phones) == ((), two.phones[1:])
+    typed = replace(theirs, phones=(*theirs.phones, RemoteItem("Cell", A)))
+    assert shown(merging(kept.base, typed, values(C)).draft) == {C: "Main Phone", A: "Cell"}
+
+
+def test_the_last_number_stays_also_when_a_person_removed_the_one_that_the_row_has() -> None:
+    two = replace(values(), phones=(Item("Main Phone", A), Item("Main Phone 2", B)))
+    theirs = replace(written(two), phones=written(two).phones[1:])
+    kept = merging(two, theirs, values(A))
+    assert (kept.changes, kept.notes, kept.base.values.phones) == ((), (), two.phones)
+    assert merging(kept.base, theirs, values(A)).changes == ()
+
+
+# --- overwriting edits ----------------------------------------------------------------------------------------------------
+
+OVERWRITING = replace(RULES, overwrite_edits=True)
+
+
+def test_a_scalar_that_is_overwritten_is_listed() -> None:
+    merged = merging(values(), replace(written(values()), role="VIP"), values(), OVERWRITING)
+    assert [(one.field, one.kept, one.lost) for one in merged.conflicts] == [("role", "source", "VIP")]
+
+
+def test_a_number_typed_over_ours_stays_beside_it_when_ours_is_put_back() -> None:
+    theirs = replace(written(values()), phones=(RemoteItem("Main Phone", B, "id-a"),))
+    merged = merging(values(), theirs, values(), OVERWRITING)
+    assert [(item.item_id, item.label, item.value) for item in merged.draft.phones] == [
+        ("id-a", "Main Phone", A),
+        (None, "Main Phone (app)", B),
+    ]
+    assert merging(merged.base, apply(theirs, merged), values(), OVERWRITING).changes == ()
+
+
+def test_nothing_in_the_source_overwrites_nothing() -> None:
+    theirs = replace(written(values(county=None)), custom_fields=(RemoteField("county", "Kern"),))
+    assert merging(values(county=None), theirs, values(county=None), OVERWRITING).changes == ()
+
+
+def test_a_full_name_is_not_written_before_a_last_name() -> None:
+    theirs = replace(written(values()), first_name="James", last_name="Smith")
+    assert merging(values(), theirs, values(), OVERWRITING).changes == ()
+
+
+@pytest.mark.parametrize(
+    ("rules", "ours", "label", "conflicts"),
+    [
+        (RULES, "Main Phone", "Mobile", []),
+        (OVERWRITING, "Main Phone", "Main Phone", [("source", "Mobile")]),
+        (RULES, "Brother Phone", "Brother Phone", [("source", "Mobile")]),
+        (replace(RULES, source_wins=False), "Brother Phone", "Mobile", [("remote", "Brother Phone")]),
+        (replace(OVERWRITING, source_wins=False), "Brother Phone", "Brother Phone", [("source", "Mobile")]),
+    ],
+)
+def test_a_label_that_a_person_changed(
+    rules: MergeRules, ours: str, label: str, conflicts: list[tuple[str, str]]
+) -> None:
+    theirs = replace(written(values()), phones=(RemoteItem("Mobile", A, "id-a"),))
+    merged = merging(values(), theirs, values(label=ours), rules)
+    assert shown(merged.draft) == {A: label}
+    assert [(one.kept, one.lost) for one in merged.conflicts] == conflicts
+    assert {one.field for one in merged.conflicts} <= {"phoneNumbers.name"}
+    again = merging(merged.base, apply(theirs, merged), values(label=ours), rules)
+    assert (again.changes, again.conflicts) == ((), ())
+
+
+# --- the contact is ours, and the base is lost ----------------------------------------------------------------------------
+
+
+def test_what_stands_on_our_own_contact_counts_as_written() -> None:
+    ours = replace(values(county="LA"), phones=(Item("Main Phone", A), Item("Main Phone 2", B)))
+    merged = merging(None, written(ours), ours, tie=Tie.LINKED)
+    assert merged.base == Base(ours)
+    assert shown(merging(merged.base, written(ours), values(county=None)).draft) == {A: "Main Phone"}
+
+
+def test_what_ours_gave_way_to_is_theirs() -> None:
+    rules = replace(RULES, source_wins=False)
+    theirs = replace(written(values()), role="VIP", phones=(RemoteItem("Main Phone", B, "id-b"),))
+    merged = merging(None, theirs, values(), rules)
+    assert (merged.draft.role, shown(merged.draft)) == ("VIP", {B: "Main Phone"})
+    assert merged.base.met == {"role", f"phoneNumbers:{A}"}
+
+
+def test_several_items_with_our_labels_are_one_conflict_and_an_unknown_label_is_none() -> None:
+    ours = replace(
+        values(), phones=(Item("Main Phone", A), Item("Main Phone 2", B), Item("Main Phone 3", "+12135550105"))
+    )
+    theirs = replace(
+        written(values(None)), phones=(RemoteItem("Main Phone", C, "p1"), RemoteItem("Main Phone 2", D, "p2"))
+    )
+    merged = merging(None, theirs, ours)
+    assert [(one.field, one.kept) for one in merged.conflicts] == [("phoneNumbers", "source")]
+    assert [item.label for item in merged.draft.phones] == [
+        "Main Phone",
+        "Main Phone 2",
+        "Main Phone (app)",
+        "Main Phone 2 (app)",
+        "Main Phone 3",
+    ]
+
+
+@pytest.mark.parametrize(("rules", "label"), [(RULES, "Mobile"), (OVERWRITING, "Main Phone")])
+def test_the_label_of_our_own_item_is_decided_at_once(rules: MergeRules, label: str) -> None:
+    theirs = replace(written(values()), phones=(RemoteItem("Mobile", A, "id-a"),))
+    merged = merging(None, theirs, values(), rules)
+    assert shown(merged.draft) == {A: label}
+    assert merging(merged.base, apply(theirs, merged), values(), rules).changes == ()
+
+
+# --- the base as a value ----------------------------------------------------------------------------------------------------
+
+
+def test_a_base_that_is_put_back_with_its_contact_makes_the_same_changes_again() -> None:
+    base, before = Base(values(county="LA")), written(values(county="LA"))
+    ours = values(C, role="Criminal Client", county=None)
+    merged = merging(base, before, ours)
+    assert merging(merged.base, before, ours).changes == (), "without it, the old values count as typed by a person"
+    assert merging(base, before, ours) == merged
+
+
+def test_a_field_that_the_row_leaves_out_keeps_its_base() -> None:
+    base = Base(values(county="LA", dob="x"), frozenset({"customFields:county"}))
+    theirs = written(values(county="LA", dob="x"))
+    merged = merging(base, theirs, values(dob="x"))
+    assert (merged.changes, merged.base) == ((), base)
+    back = merging(merging(Base(values(county="LA")), theirs, values()).base, theirs, values(county="Kern"))
+    assert (fields(back.draft)["county"], back.conflicts) == ("Kern", ())
+
+
+def test_the_base_of_an_adoption_without_marks_is_marked_by_what_stood_there() -> None:
+    contact, base = adopt()
+    before = replace(STAFFS, phones=(RemoteItem("Cell", "(213) 555-0101"), RemoteItem("Fax", None)))
+    marked = mark_met(base.values, before, RULES.normalise_phone)
+    assert marked == base
+    assert mark_met(base.values, RemoteContact("c1"), RULES.normalise_phone) == Base(ROW)
+    assert merging(marked, contact, values(None, county=None, type="civil")).changes == ()
+
+
+def test_what_we_wrote_alone_holds_nothing_typed() -> None:
+    ours = replace(values(county="LA", dob="1985-06-15T12:00:00.000Z"), emails=(Item("Email", "j@example.org"),))
+    mine = replace(written(ours), custom_fields=(*written(ours).custom_fields, RemoteField("box", False)))
+    assert not holds_typed(Base(ours), mine, RULES)
+    assert holds_typed(None, mine, RULES)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {"last_name": "Smith"},
+        {"role": "VIP"},
+        {"source_url": "https://crm.example/1"},
+        {"other_fields": {"pronouns": "he"}},
+        {"phones": (RemoteItem("Main Phone", A), RemoteItem("Wife", B))},
+        {"phones": (RemoteItem("Mobile", A),)},
+        {"emails": (RemoteItem("Home", "x@example.org"),)},
+        {"custom_fields": (RemoteField("county", "Kern"),)},
+        {"custom_fields": (RemoteField(None, "x", "field-id"),)},
+    ],
+)
+def test_what_a_person_typed_is_found(typed: dict[str, Any]) -> None:
+    assert holds_typed(Base(values(county="LA")), replace(written(values(county="LA")), **typed), RULES)
+
+
+@pytest.mark.parametrize("mark", ["role", f"phoneNumbers:{A}", "customFields:county"])
+def test_what_was_met_counts_as_typed(mark: str) -> None:
+    ours = values(county="LA")
+    assert holds_typed(Base(ours, frozenset({mark})), written(ours), RULES)
+
+
+# --- dates ------------------------------------------------------------------------------------------------------------------
+
+MIDNIGHT = "1985-06-15T00:00:00.000Z"
+
+
+@pytest.mark.parametrize("base", [Base(values(dob=MIDNIGHT)), Base(values(dob=NOON)), None])
+def test_a_date_that_we_wrote_at_midnight_moves_to_noon_with_the_next_write(base: Base | None) -> None:
+    theirs = written(values(dob=MIDNIGHT))
+    assert merging(base, theirs, values(dob=NOON)).changes == ()
+    written_with = merging(base, theirs, values(role="Criminal Client", dob=NOON))
+    assert fields(written_with.draft) == {"dob": NOON}
+    at_once = merging(base, theirs, values(dob=NOON), replace(RULES, rewrite_midnight=True))
+    assert [(one.field, one.before, one.after) for one in at_once.changes] == [("customFields.dob", MIDNIGHT, NOON)]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "met"),
+    [
+        ("1985-06-15T04:00:00.000Z", frozenset()),
+        (MIDNIGHT, frozenset({"customFields:dob"})),
+        ("1985-06-15", frozenset()),
+    ],
+)
+def test_a_date_that_a_person_typed_stays_as_it_is(theirs: str, met: frozenset[str]) -> None:
+    contact = replace(written(values()), custom_fields=(RemoteField("dob", theirs),))
+    rules = replace(RULES, rewrite_midnight=True)
+    merged = merging(Base(values(dob=NOON), met), contact, values(role="Criminal Client", dob=NOON), rules)
+    assert fields(merged.draft) == {"dob": theirs}
+
+
+def test_a_time_in_a_field_that_is_no_date_is_compared_exactly() -> None:
+    rules = replace(RULES, date_keys=frozenset({"dob"}))
+    at_nine, at_ten = "2026-03-02T09:00:00+00:00", "2026-03-02T10:00:00+00:00"
+    merged = merging(values(hearing=at_nine), written(values(hearing=at_nine)), values(hearing=at_ten), rules)
+    assert fields(merged.draft) == {"hearing": at_ten}
+    assert find_differences(merged.draft, written(values(hearing=at_nine)), rules) == ("customFields",)
+
+
+def test_an_answer_with_the_same_day_is_what_was_sent() -> None:
+    draft = merging(values(), written(values()), values(dob=NOON)).draft
+    answer = replace(written(values()), custom_fields=(RemoteField("dob", "1985-06-15T04:00:00.000Z"),))
+    assert find_differences(draft, answer, RULES) == ()
+    assert find_differences(draft, replace(answer, custom_fields=(RemoteField("dob", "1985-06-14"),)), RULES)
+
+
+# --- the link to the record -------------------------------------------------------------------------------------------------
+
+
+def test_the_link_to_the_record_is_sent_where_it_differs() -> None:
+    record = "https://office.example/1"
+    ours = replace(values(), source_url=record)
+    assert make_first_draft(wanted(ours), "ours").source_url == record
+    assert make_first_draft(wanted(values()), "ours").source_url is None
+    theirs = written(ours)
+    added = merging(values(), theirs, ours)
+    assert (added.draft.source_url, added.base.values.source_url) == (record, record)
+    assert [(one.field, one.after) for one in added.changes] == [("sourceUrl", record)]
+    assert find_differences(added.draft, theirs, RULES) == ("sourceUrl",)
+    assert merging(ours, replace(theirs, source_url=record), ours).draft.source_url is None
+    cleared = merging(ours, replace(theirs, source_url=record), values())
+    assert cleared.draft.source_url == ""
+    assert [(one.field, one.after) for one in cleared.changes] == [("sourceUrl", None)]
+
+
+def test_another_tools_link_stays() -> None:
+    theirs = replace(STAFFS, source_url="https://crm.example/7")
+    merged = merging(None, theirs, replace(ROW, source_url="https://office.example/1"), tie=Tie.ADOPTED)
+    assert merged.draft.source_url is None
+    assert "sourceUrl" in merged.base.met
 
 
 # --- answers ------------------------------------------------------------------------------------------------------------
