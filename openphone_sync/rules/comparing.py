@@ -30,6 +30,8 @@ def is_empty(value: Json) -> bool:
 
 def is_same(first: Json, second: Json, *, by_day: bool = False) -> bool:
     """Whether two values mean the same. ``by_day``: two times are the same when they round to the same day."""
+    if type(first) is type(second) and first == second:
+        return True
     if make_comparable(first) == make_comparable(second):
         return True
     if not by_day:

@@ -29,7 +29,7 @@ from openphone_sync.model import (
     Tie,
     Why,
 )
-from openphone_sync.rules.comparing import fold_email, fold_text, is_empty, is_midnight, is_same, make_comparable
+from openphone_sync.rules.comparing import fold_email, fold_text, is_empty, is_midnight, is_same
 from openphone_sync.rules.item_merge import REMOTE, SOURCE, ItemRules, MergedItems, merge_items
 
 _SCALARS = {"firstName": "first_name", "company": "company", "role": "role", "sourceUrl": "source_url"}
@@ -154,7 +154,7 @@ def make_changes(before: RemoteContact | None, draft: ContactDraft, rules: Merge
         pairs.append((f"customFields.{name}", old_values.get(one.address), one.value))
     if draft.touches_external_id:
         pairs.append(("externalId", old.external_id, draft.external_id))
-    return tuple(FieldChange(*pair) for pair in pairs if make_comparable(pair[1]) != make_comparable(pair[2]))
+    return tuple(FieldChange(*pair) for pair in pairs if not is_same(pair[1], pair[2]))
 
 
 def find_differences(draft: ContactDraft, answer: RemoteContact, rules: MergeRules) -> tuple[str, ...]:

@@ -287,6 +287,11 @@ def test_another_day_is_another_value(theirs: str) -> None:
     assert merging(values(f="x"), remote, values(f=NOON)).changes
 
 
+def test_a_ticked_box_is_not_the_number_one() -> None:
+    remote = replace(written(values()), custom_fields=(RemoteField("f", 1),))
+    assert merging(values(f="x"), remote, values(f=True)).changes
+
+
 # --- without a base ---------------------------------------------------------------------------------------------------
 
 
