@@ -16,6 +16,7 @@ SECTIONS = {
     "matching_quality": "Who is who: quality",
     "matching_speed": "Who is who: growth",
     "export_speed": "Conversations out",
+    "archive_pace": "An archive of conversations",
     "pace": "Pace under the vendor's limit",
     "start_up": "Start-up",
 }

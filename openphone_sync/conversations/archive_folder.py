@@ -275,13 +275,16 @@ class Archive:
     def save_manifest(self, now: float) -> str:
         """Write the manifest, which ends the progress file; returns the manifest's own SHA-256."""
         with self._lock:
-            content = _encode_manifest(self.manifest, now)
+            _sum_up(self.manifest, now)
+            digest = hashlib.sha256()
             with replacing(self.folder / MANIFEST) as file:
-                file.write(content)
+                for piece in _encode_manifest(self.manifest):
+                    file.write(piece)
+                    digest.update(piece)
             self.close()
             with suppress(FileNotFoundError):
                 (self.folder / PROGRESS).unlink()
-        return hashlib.sha256(content).hexdigest()
+        return digest.hexdigest()
 
     def close(self) -> None:
         """Close the progress file."""
@@ -479,7 +482,8 @@ def _replay(folder: Path, manifest: Manifest) -> Manifest:
     return manifest
 
 
-def _encode_manifest(manifest: Manifest, now: float) -> bytes:
+def _sum_up(manifest: Manifest, now: float) -> None:
+    """Bring what the manifest says of the whole archive up to date."""
     entries = manifest.conversations.values()
     counts = sum((Counter(entry.counts) for entry in entries), Counter[str]())
     manifest.updated_at = format_time(now)
@@ -488,7 +492,22 @@ def _encode_manifest(manifest: Manifest, now: float) -> bytes:
     manifest.first = min((entry.first for entry in entries if entry.first), default="", key=parse_time)
     manifest.last = max((entry.last for entry in entries if entry.last), default="", key=parse_time)
     manifest.gaps = dict(Counter(f"{gap.part}: {gap.why}" for entry in entries for gap in entry.gaps))
-    return msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n"
+
+
+def _encode_manifest(manifest: Manifest) -> Iterator[bytes]:
+    """JSON in pieces, one line for each conversation and each file of media: it is the largest thing in memory."""
+    head = msgspec.structs.replace(manifest, conversations={}, media={})
+    names = ("conversations", "media")
+    fields = {key: value for key, value in msgspec.to_builtins(head).items() if key not in names}
+    yield msgspec.json.format(msgspec.json.encode(fields), indent=1)[:-2]
+    for name in names:
+        yield f',\n "{name}": {{'.encode()
+        between = b"\n"
+        for key, entry in getattr(manifest, name).items():
+            yield between + b"  " + msgspec.json.encode(key) + b": " + msgspec.json.encode(entry)
+            between = b",\n"
+        yield b"\n }"
+    yield b"\n}\n"
 
 
 def _write_whole(file: BinaryIO, line: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The long fault suite: `python -m tests.faults [--write] [--kills N] [--only faults|kills]`. Exit code 1 on any loss."""
+"""The long fault suite: `python -m tests.faults [--write] [--kills N] [--only faults|kills|archive]`. Exit code 1 on any loss."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.readme import write_section
 from openphone_sync.sandbox import EmbeddedPostgres
+from tests.faults.archiving import run_archive
 from tests.faults.cases import CASES, STAGES, Case, run_case, run_undisturbed
 from tests.faults.killing import Killed, Lane, run_lane
 from tests.faults.losses import EndState
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
     parser.add_argument("--kills", type=int, default=KILLS, help="kills in each stage (%(default)s)")
-    parser.add_argument("--only", choices=("faults", "kills"), help="one half of the suite")
+    parser.add_argument("--only", choices=("faults", "kills", "archive"), help="one part of the suite")
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres() as postgres:
         rows, losses = run_suite(postgres, Path(folder), chosen.kills, chosen.only)
@@ -51,7 +52,7 @@ def run_suite(
     # Children are started anew: a fork would take the threads' locks along.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max(2, os.cpu_count() or 2) * 2, mp_context=context) as pool:
-        for part in (_run_faults, _run_kills):
+        for part in (_run_faults, _run_kills, _run_archive):
             if only is None or part.__name__.endswith(only):
                 found_rows, found = part(postgres, folder, pool, kills)
                 rows += found_rows
@@ -104,6 +105,16 @@ def _run_kills(
     killed = [job.result() for job in jobs]
     losses = [*plain.losses, *(loss for one in killed for loss in one.losses)]
     return [_describe_kills(killed)], losses
+
+
+def _run_archive(
+    _: EmbeddedPostgres, folder: Path, pool: ProcessPoolExecutor, __: int
+) -> tuple[list[tuple[str, ...]], list[str]]:
+    """In a process of its own: the sandbox answers as fast as it can."""
+    (folder / "archive").mkdir()
+    done = pool.submit(run_archive, folder / "archive").result()
+    name = f"archive of {done.items:,} messages and calls under faults, SIGKILL {done.kills} times, then fetched again"
+    return [(name, str(len(done.losses)), "-")], [f"archive: {loss}" for loss in done.losses]
 
 
 def _describe_kills(killed: Sequence[Killed]) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import stat
 import subprocess
@@ -19,6 +18,7 @@ from openphone_sync.sandbox import SandboxOptions, Variants
 from openphone_sync.sandbox.answers import Answer
 from tests.archives import find_differences, read_contents, read_texts
 from tests.fault_injection import FaultySandbox, parse_fault
+from tests.faults.archiving import run_archive
 from tests.office import JAMES, Office, Ran, wait_until
 
 ANN, BOB, CARL = "+12135550111", "+12135550112", "+12135550113"
@@ -373,25 +373,11 @@ def test_a_signal_ends_a_fetch_in_order_and_the_next_one_goes_on(office: Office)
     assert not find_differences(office.folder / "archive", office.folder / "undisturbed")
 
 
-def kill_after(office: Office, requests: int) -> int:
-    """Start a fetch and kill it after so many requests; its exit code."""
-    office.sandbox.forget_requests()
-    with office.start("archive", "fetch", "archive", "--quiet", *EVERYTHING, **QUICK) as process:
-        wait_until(lambda: len(office.sandbox.requests) >= requests or process.poll() is not None)
-        process.kill()
-        process.communicate()
-    return process.returncode
-
-
-@small
-def test_a_fetch_that_is_killed_again_and_again_ends_as_if_it_never_was(office: Office) -> None:
-    dice = random.Random(17)
-    codes = [kill_after(office, dice.randrange(5, 120)) for _ in range(5)]
-    assert codes.count(-signal.SIGKILL) >= 3
-    fetch(office, *EVERYTHING)
-    fetch(office, *EVERYTHING, folder="undisturbed")
-    assert not find_differences(office.folder / "archive", office.folder / "undisturbed")
-    assert verify(office).json["ok"]
+def test_a_fetch_that_is_killed_again_and_again_ends_as_if_it_never_was(tmp_path: Path) -> None:
+    """`./dev faults` does the same with 2,000 conversations and 20 kills."""
+    done = run_archive(tmp_path, conversations=30, kills=5)
+    assert done.losses == ()
+    assert done.kills >= 3
 
 
 @pytest.mark.parametrize("sandbox", [EMPTY], indirect=True, ids=["empty"])

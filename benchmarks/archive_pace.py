@@ -1,0 +1,107 @@
+"""An archive at the vendor's rate: requests, and their share of the limit; and memory, by the size of the archive.
+
+The sandbox answers after 300 ms, give or take 100, and refuses the eleventh request of any second. `python -m benchmarks
+archive_pace`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from bisect import bisect_left
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from openphone_sync.sandbox import SandboxOptions, SandboxServer
+
+CONVERSATIONS, LONG = 25, 100
+SIZES = (200, 2_000)
+LIMIT = 10
+UNLIMITED = {
+    "OPENPHONE_RATE_LIMIT_SECOND": "10000",
+    "OPENPHONE_RATE_LIMIT_MINUTE": "600000",
+    "OPENPHONE_RATE_LIMIT_HOUR": "36000000",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A fetch: its report, the most memory in MB, requests as received: when, and how many in the busiest second."""
+
+    report: dict[str, Any]
+    peak_mb: float
+    rate: float
+    busiest: int
+
+
+def make_report(*, long: bool = False) -> str:
+    """The tables, for benchmarks/README.md; ``long`` takes four times as many conversations."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = SandboxOptions(
+            conversations=LONG if long else CONVERSATIONS, latency_ms=300, jitter_ms=100, rate_limit=LIMIT
+        )
+        with SandboxServer(options) as sandbox:
+            first, second = (_fetch(sandbox, Path(folder), {}) for _ in range(2))
+        memory = [_measure_memory(Path(folder), size) for size in SIZES]
+    return _make_pace_table(first, second) + "\n" + _make_memory_table(memory)
+
+
+def _make_pace_table(first: Fetched, second: Fetched) -> str:
+    lines = [
+        "| | conversations | items and files | requests | seconds | share of the limit | most in any second | answered 429 |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for name, one in (("first fetch", first), ("again, nothing new", second)):
+        report = one.report
+        count = report["items"]["added"] + report["media"]["added"]
+        share = f"{one.rate / LIMIT:.0%}" if report["requests"]["total"] > 2 * LIMIT else "-"
+        lines.append(
+            f"| {name} | {report['conversations']['selected']} | {count:,} | {report['requests']['total']:,} | "
+            f"{report['durationSeconds']:.0f} | {share} | {one.busiest} | {report['requests']['rateLimited']} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _make_memory_table(memory: list[tuple[int, int, Fetched]]) -> str:
+    lines = ["| conversations | messages and calls | most memory, MB |", "|---:|---:|---:|"]
+    lines += [f"| {size:,} | {items:,} | {one.peak_mb:.0f} |" for size, items, one in memory]
+    return "\n".join(lines) + "\n"
+
+
+def _measure_memory(folder: Path, size: int) -> tuple[int, int, Fetched]:
+    """A first fetch without a limit."""
+    with SandboxServer(SandboxOptions(conversations=size, rate_limit=1_000_000)) as sandbox:
+        return size, sandbox.conversations.count()[1], _fetch(sandbox, folder / str(size), UNLIMITED)
+
+
+def _fetch(sandbox: SandboxServer, folder: Path, settings: dict[str, str]) -> Fetched:
+    sandbox.forget_requests()
+    code = (
+        "import sys, atexit, resource\n"
+        "from openphone_sync.cli import main\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "atexit.register(lambda: sys.stderr.write(f'\\n{peak()}'))\n"
+        "main()\n"
+    )
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "OPENPHONE_STATE_DIR": str(folder / "state"),
+        "OPENPHONE_BASE_URL": sandbox.base_url,
+        "OPENPHONE_API_KEY": sandbox.options.key,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code, "archive", "fetch", str(folder / "archive"), "--media", "--transcripts", "--json"],
+        env=environment | settings,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    received = sorted(one.received_at for one in sandbox.requests)
+    busiest = max(bisect_left(received, start + 1.0) - index for index, start in enumerate(received))
+    rate = (len(received) - 1) / (received[-1] - received[0])
+    return Fetched(json.loads(done.stdout), int(done.stderr.rpartition("\n")[2]) / 1024, rate, busiest)
