@@ -1,0 +1,310 @@
+"""What was read -> a plan: what each contact becomes, who is an orphan, and which state rows move."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from openphone_sync.model import (
+    ActionKind,
+    Base,
+    Candidate,
+    Choice,
+    ClientTally,
+    Create,
+    Delete,
+    DesiredContact,
+    Item,
+    Keep,
+    Link,
+    Reason,
+    RemoteContact,
+    Skipped,
+    Standing,
+    Tie,
+    Update,
+    Why,
+)
+from openphone_sync.rules.merging import MergeRules, make_first_draft
+from openphone_sync.rules.planning import Gathered, Plan, Rules, choose_deletions, make_plan, needs_listing
+from tests.builders import OURS, P1, P2, P3, RULES, alternate, client, contact, link, normalise
+
+JAMES = client("1", "James Smith", P1)
+BOB = alternate("1", 1, "Bob Smith", P2)
+ANN = alternate("1", 2, "Ann Lee", P3, relation="Wife")
+KEEPING = Rules(RULES, MergeRules(normalise))
+DELETING = replace(KEEPING, deletes=True)
+
+
+def gather(
+    *wanted: DesiredContact,
+    links: Sequence[Link] = (),
+    contacts: Sequence[RemoteContact] = (),
+    **more: Any,
+) -> Gathered:
+    return Gathered(
+        wanted=wanted,
+        links={one.external_id: one for one in links},
+        owners={one.contact_id: one for one in links if one.contact_id},
+        in_source=frozenset(desired.client_id for desired in wanted),
+        contacts={one.contact_id: one for one in contacts},
+        **more,
+    )
+
+
+def plan_for(*wanted: DesiredContact, rules: Rules = KEEPING, **more: Any) -> Plan:
+    return make_plan(gather(*wanted, **more), rules)
+
+
+def as_written(desired: DesiredContact, contact_id: str, **more: Any) -> RemoteContact:
+    """The contact as this tool would have made it."""
+    draft = make_first_draft(desired, OURS)
+    made = RemoteContact(
+        contact_id,
+        external_id=desired.external_id,
+        source=OURS,
+        first_name=draft.first_name,
+        company=draft.company,
+        role=draft.role,
+        phones=draft.phones,
+        emails=draft.emails,
+    )
+    return replace(made, **more)
+
+
+# --- one wanted contact ------------------------------------------------------------------------------------------------
+
+
+def test_nothing_known_is_created_with_our_source_and_id() -> None:
+    [action] = plan_for(JAMES, listed=True).actions
+    assert isinstance(action, Create)
+    assert (action.draft.external_id, action.draft.source, action.again) == ("client_1", OURS, False)
+    assert action.link == Link("client_1", "1", 0, Standing.LINKED, None, Base(JAMES.values), "James Smith", (P1,))
+
+
+def test_a_row_that_says_what_was_written_is_kept_unread() -> None:
+    [action] = plan_for(JAMES, links=[link(JAMES, "a")]).actions
+    assert isinstance(action, Keep)
+    assert (action.kind, action.link.contact_id) == (ActionKind.UNCHANGED, "a")
+
+
+def test_a_row_that_changed_is_an_update_over_the_old_base() -> None:
+    changed = replace(JAMES, values=replace(JAMES.values, role="Criminal Client"))
+    [action] = plan_for(changed, links=[link(JAMES, "a")]).actions
+    assert isinstance(action, Update)
+    assert (action.kind, action.tie, action.contact_id) == (ActionKind.UPDATE, Tie.LINKED, "a")
+    assert action.link.base == Base(JAMES.values)
+    assert action.preview is None
+
+
+def test_a_listed_contact_that_needs_nothing_is_kept_and_its_base_moves() -> None:
+    changed = replace(JAMES, values=replace(JAMES.values, role="Criminal Client"))
+    there = as_written(changed, "a")
+    [action] = plan_for(changed, links=[link(JAMES, "a")], contacts=[there], listed=True).actions
+    assert isinstance(action, Keep)
+    assert action.kind is ActionKind.UNCHANGED
+    assert action.link.base == Base(changed.values, frozenset({"role"}))  # a person typed it first
+
+
+def test_a_listed_contact_that_differs_shows_what_would_change() -> None:
+    there = as_written(JAMES, "a", role="Attorney")
+    changed = replace(JAMES, values=replace(JAMES.values, role="Criminal Client"))
+    [action] = plan_for(changed, links=[link(JAMES, "a")], contacts=[there], listed=True).actions
+    assert isinstance(action, Update)
+    assert action.preview is not None
+    assert [change.field for change in action.preview.changes] == ["role"]
+
+
+def test_a_contact_whose_last_write_failed_is_read_again_whatever_the_list_shows() -> None:
+    pending = link(JAMES, "a", standing=Standing.PENDING, failures=2)
+    [action] = plan_for(JAMES, links=[pending], contacts=[as_written(JAMES, "a")], listed=True).actions
+    assert isinstance(action, Update)
+    assert action.link.failures == 2
+
+
+def test_a_persons_contact_is_adopted_without_a_base() -> None:
+    [action] = plan_for(JAMES, contacts=[contact("a", "James Smith", P1)], listed=True).actions
+    assert isinstance(action, Update)
+    assert (action.kind, action.tie, action.link.base) == (ActionKind.ADOPT, Tie.ADOPTED, None)
+
+
+def test_our_earlier_contact_that_needs_nothing_is_adopted_without_a_request() -> None:
+    [action] = plan_for(JAMES, contacts=[as_written(JAMES, "a")], listed=True).actions
+    assert isinstance(action, Keep)
+    assert (action.kind, action.link.contact_id) == (ActionKind.ADOPT, "a")
+
+
+def test_a_contact_deleted_in_the_app_is_created_again_once_and_then_declined() -> None:
+    [again] = plan_for(JAMES, links=[link(JAMES, "a")], gone=frozenset("a"), listed=True).actions
+    assert isinstance(again, Create)
+    assert (again.again, again.link.times_gone, again.link.contact_id) == (True, 1, None)
+    plan = plan_for(JAMES, links=[link(JAMES, "b", times_gone=1)], gone=frozenset("b"), listed=True)
+    [declined] = plan.actions
+    assert isinstance(declined, Keep)
+    assert (declined.link.standing, declined.why) == (Standing.DECLINED, Why(Reason.DELETED_TWICE))
+    [decision] = plan.declines
+    assert (decision.choice, decision.person.name, decision.person.phones) == (Choice.DECLINE, "James Smith", (P1,))
+
+
+def test_a_taken_external_id_gives_the_next_free_one() -> None:
+    others = [contact(f"x{end}", "Zed Quill", source=OURS, external_id=f"client_1{end}") for end in ("", "~2")]
+    known = [link(client(f"9{one.contact_id}", "Zed Quill"), one.contact_id) for one in others]
+    [action] = plan_for(JAMES, contacts=others, links=known, listed=True, removed=()).actions[:1]
+    assert isinstance(action, Create)
+    assert (action.link.external_id, action.draft.external_id) == ("client_1", "client_1~3")
+
+
+def test_a_held_contact_keeps_its_evidence_and_its_candidates_card() -> None:
+    stranger = contact("a", "Zed Quill", P1)
+    plan = plan_for(JAMES, contacts=[stranger], listed=True)
+    [action] = plan.actions
+    assert isinstance(action, Keep)
+    assert (action.kind, action.why) == (ActionKind.HOLD, Why(Reason.PHONE_OTHER_NAME))
+    assert [candidate.subject for candidate in action.evidence] == ["a"]
+    assert plan.cards == (stranger,)
+    assert action.link.contact_id is None
+
+
+def test_what_the_source_does_not_allow_is_skipped_and_keeps_its_contact() -> None:
+    skipped = Skipped("client_1", "1", 0, Why(Reason.NO_NAME))
+    plan = make_plan(replace(gather(links=[link(JAMES, "a")]), skipped=(skipped,)), KEEPING)
+    [action] = plan.actions
+    assert isinstance(action, Keep)
+    assert (action.kind, action.link.standing, action.link.contact_id) == (ActionKind.SKIP, Standing.SKIPPED, "a")
+    assert plan.losses == {"name": 1}
+    assert plan.orphans == ()
+
+
+def test_a_rolled_back_contact_is_held_as_it_is() -> None:
+    reverted = link(JAMES, "a", standing=Standing.REVERTED, why=Why(Reason.ROLLED_BACK, "r1"))
+    plan = make_plan(replace(gather(links=[reverted]), rolled_back=(reverted,)), KEEPING)
+    assert plan.actions == (Keep(ActionKind.HOLD, reverted, why=reverted.why),)
+    assert plan.relinks == ()
+
+
+def test_actions_are_ordered_by_client_and_slot() -> None:
+    plan = plan_for(client("2", "Zoe Ray", "+12135550109"), ANN, JAMES, BOB, listed=True)
+    assert [action.link.external_id for action in plan.actions] == [
+        "client_1",
+        "client_1_alt_1",
+        "client_1_alt_2",
+        "client_2",
+    ]
+
+
+# --- people who move ---------------------------------------------------------------------------------------------------
+
+
+def test_alternates_that_trade_places_keep_their_contacts_and_bases() -> None:
+    bob2 = replace(BOB, external_id="client_1_alt_2", slot=2)
+    ann1 = replace(ANN, external_id="client_1_alt_1", slot=1)
+    plan = plan_for(JAMES, bob2, ann1, links=[link(JAMES, "j"), link(BOB, "b"), link(ANN, "a")])
+    found = {action.link.external_id: action.link.contact_id for action in plan.actions}
+    assert found == {"client_1": "j", "client_1_alt_1": "a", "client_1_alt_2": "b"}
+    moved = {row.external_id: (row.contact_id, row.base) for row in plan.relinks}
+    assert moved == {"client_1_alt_1": ("a", Base(ANN.values)), "client_1_alt_2": ("b", Base(BOB.values))}
+    assert plan.orphans == ()
+
+
+def test_the_contact_of_one_who_left_stays_an_orphan_under_an_id_of_its_own() -> None:
+    carla = alternate("1", 1, "Carla Diaz", "+12135550107")
+    plan = plan_for(JAMES, carla, links=[link(JAMES, "j"), link(BOB, "b")], listed=True)
+    [orphan] = plan.orphans
+    assert (orphan.external_id, orphan.contact_id, orphan.standing) == ("client_1_alt_1#b", "b", Standing.ORPHANED)
+    [made] = [action for action in plan.actions if isinstance(action, Create)]
+    assert (made.draft.external_id, made.why) == ("client_1_alt_1~2", Why(Reason.SLOT_HANDED_OVER))
+    assert plan.losses == {"alternate": 1}
+
+
+def test_a_row_without_a_contact_that_nobody_wants_is_forgotten() -> None:
+    held = link(BOB, None, base=None, standing=Standing.HELD)
+    plan = plan_for(JAMES, links=[link(JAMES, "j"), held])
+    assert (plan.forgotten, plan.orphans) == (("client_1_alt_1",), ())
+
+
+def test_a_skipped_alternate_gives_up_the_contact_that_moved_to_another_slot() -> None:
+    unfit = replace(alternate("1", 1, "Eve Stone"), unfit=Reason.NO_PHONE)
+    bob2 = replace(BOB, external_id="client_1_alt_2", slot=2)
+    plan = plan_for(JAMES, unfit, bob2, links=[link(JAMES, "j"), link(BOB, "b")])
+    rows = {action.link.external_id: action.link for action in plan.actions}
+    assert (rows["client_1_alt_1"].standing, rows["client_1_alt_1"].contact_id) == (Standing.SKIPPED, None)
+    assert rows["client_1_alt_2"].contact_id == "b"
+
+
+# --- deletions ---------------------------------------------------------------------------------------------------------
+
+
+def removed(*links: Link, contacts: Sequence[RemoteContact], rules: Rules = DELETING, **more: Any) -> Plan:
+    return make_plan(replace(gather(links=links, contacts=contacts, **more), removed=("1",)), rules)
+
+
+def test_a_removed_client_is_deleted_only_where_that_is_set() -> None:
+    known, there = link(JAMES, "a"), as_written(JAMES, "a")
+    assert removed(known, contacts=[there], rules=KEEPING).actions == ()
+    [action] = removed(known, contacts=[there]).actions
+    assert isinstance(action, Delete)
+    assert (action.contact_id, action.why) == ("a", Why(Reason.GONE_FROM_SOURCE))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [({"source": "ios"}, Reason.NOT_OURS), ({"last_name": "Smith"}, Reason.TYPED_BY_STAFF)],
+)
+def test_what_is_not_ours_without_doubt_is_never_deleted(change: dict[str, str], reason: Reason) -> None:
+    plan = removed(link(JAMES, "a"), contacts=[as_written(JAMES, "a", **change)])
+    assert plan.actions == ()
+    [orphan] = plan.orphans
+    assert orphan.why == Why(reason)
+    assert choose_deletions([orphan], frozenset()) == []
+
+
+def test_what_was_not_read_or_has_to_do_with_a_review_is_not_deleted() -> None:
+    known, there = link(JAMES, "a"), as_written(JAMES, "a")
+    assert removed(known, contacts=[]).actions == ()
+    assert removed(known, contacts=[there], reviewed=frozenset("a")).actions == ()
+    assert removed(known, contacts=[there], reviewed=frozenset({"client_1"})).actions == ()
+
+
+# --- listing, and what is lost -----------------------------------------------------------------------------------------
+
+
+def test_only_something_to_create_needs_the_workspace() -> None:
+    assert needs_listing(gather(JAMES), KEEPING)
+    assert not needs_listing(gather(JAMES, links=[link(JAMES, "a")]), KEEPING)
+    assert not needs_listing(gather(replace(JAMES, unfit=Reason.NO_PHONE)), KEEPING)
+
+
+def test_lost_values_are_counted_by_field_and_numbers_that_were_kept_once() -> None:
+    full = replace(
+        JAMES,
+        values=replace(JAMES.values, emails=(Item("Email", "j@x.org"),), custom_fields=(("k", "LA"), ("m", "x"))),
+    )
+    empty = replace(full, values=replace(full.values, phones=(), emails=(), custom_fields=(("k", None), ("m", "x"))))
+    named = replace(KEEPING, merging=MergeRules(normalise, field_names={"k": "County"}))
+    plan = plan_for(empty, links=[link(full, "a")], rules=named)
+    assert plan.losses == {"phone": 1, "emails": 1, "customFields.County": 1}
+    [action] = plan.actions
+    assert action.link.why == Why(Reason.NUMBERS_KEPT)
+    kept = link(full, "a", why=Why(Reason.NUMBERS_KEPT))
+    without = replace(full, values=replace(full.values, phones=()))
+    again = plan_for(without, links=[kept])
+    assert (again.losses, again.changed_contacts) == ({}, 0)
+
+
+def test_changed_contacts_are_those_that_the_source_wants_otherwise_even_if_nothing_is_left_to_write() -> None:
+    changed = replace(JAMES, values=replace(JAMES.values, role="Criminal Client"))
+    there = as_written(changed, "a")
+    assert plan_for(changed, links=[link(JAMES, "a")]).changed_contacts == 1
+    assert plan_for(changed, links=[link(JAMES, "a")], contacts=[there], listed=True).changed_contacts == 1
+    assert plan_for(JAMES, links=[link(JAMES, "a")]).changed_contacts == 0
+    assert plan_for(JAMES, contacts=[contact("a", "James Smith", P1)], listed=True).changed_contacts == 0
+
+
+def test_a_contact_that_some_link_or_action_holds_is_claimed() -> None:
+    plan = plan_for(JAMES, links=[link(JAMES, "a")])
+    assert plan.claimed == frozenset("a")
+    assert plan.clients == ClientTally()
+    assert Candidate("a", "phone", 1.0, "").subject in plan.claimed
