@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import time_machine
 
-from tests.office import Office
+from tests.office import Office, phones
 from tests.old_state import FOLDER, NEXT_NIGHT, load_old_state
 
 WRITES = ("POST", "PATCH", "DELETE")
@@ -17,6 +17,7 @@ TWICE_DELETED = "7c2a586a-6706-5db1-ae2e-bb939dc6506d"  # Linda Okafor
 REMOVED = "9a9c4027-357c-5016-bd6b-a4cf632b0a3f"  # Elena Petrov
 ROLLED_BACK = "56c5f25e-02c9-5044-9ef3-eb22a57f992d"  # David Wong
 BAD_PHONE = "88fd1865-b630-5948-be01-62a075fead06"  # Robert Quinn
+ADOPTED = "42d9cf8c-24e0-5d81-85b8-62ecec363009"  # Emily Carter: staff had made her contact
 REFUSED = "377c4380-2778-5921-bcc8-ce75722b025b"  # Thomas Baker: 403
 LINKED = "e939c4f7-8d89-5faf-a875-b50805d517e1"  # Carlos Rivera
 SEPARATED = "4a44fcd0-01da-51ea-944a-575c55a46ee3"  # Priya Patel
@@ -140,3 +141,29 @@ def test_runs_after_that_write_nothing(old_office: Office) -> None:
     assert old_office.contacts() == contacts
     waiting, before = list_waiting(report), list_waiting(read_reports()[-1])
     assert waiting == before | {"skipped": before["skipped"] - {f"client_{REFUSED}"}}
+
+
+def test_what_stood_on_an_adopted_contact_is_still_staffs(old_office: Office) -> None:
+    old_office.sync()
+    old_office.change_client(ADOPTED, phone="213-555-0177")
+    old_office.sync()
+    assert phones(old_office.contact(f"client_{ADOPTED}")) == {"+12135550114": "Cell", "+12135550177": "Main Phone"}
+    assert old_office.contact(f"client_{ADOPTED}")["defaultFields"]["firstName"] == "Emily"
+
+
+def read_times(office: Office) -> set[str]:
+    """Times of day of the intake dates on linked contacts."""
+    linked = {contact_id for (contact_id,) in office.state("SELECT contact_id FROM links WHERE standing = 'linked'")}
+    fields = [office.custom(contact) for contact in office.contacts() if contact["id"] in linked]
+    return {one["Intake Date"].partition("T")[2] for one in fields if "Intake Date" in one}
+
+
+def test_dates_that_were_written_at_midnight_move_to_noon_when_asked(old_office: Office) -> None:
+    old_office.sync()
+    old_office.sync("--mode", "full")
+    assert "00:00:00.000Z" in read_times(old_office)
+    old_office.sync("--mode", "full", "--force")
+    assert read_times(old_office) == {"12:00:00.000Z"}
+    old_office.requests()
+    old_office.sync("--mode", "full", "--force")
+    assert old_office.requests(*WRITES) == []

@@ -199,6 +199,41 @@ def test_a_persons_contact_with_our_phone_is_joined_and_only_filled(office: Offi
     assert office.requests("POST", "PATCH", "DELETE") == []
 
 
+def make_adopted(office: Office, **settings: str) -> str:
+    """A client and the contact that staff had made for him, adopted; returns the client's id."""
+    [client_id] = office.make_clients({**JAMES, "email": "j@example.org"})
+    typed = {
+        "firstName": "James",
+        "company": "Acme",
+        "phoneNumbers": [{"name": "Cell", "value": "+12135550134"}],
+        "emails": [{"name": "Home", "value": "j@example.org"}],
+    }
+    fields = [{"key": office.sandbox.workspace.field_key("County"), "value": JAMES["county"]}]
+    office.sandbox.workspace.add({"defaultFields": typed, "customFields": fields})
+    assert office.sync(**settings)["contacts"]["adopted"] == 1
+    return client_id
+
+
+def test_what_staff_had_typed_before_the_adoption_outlives_the_row(office: Office) -> None:
+    client_id = make_adopted(office)
+    office.change_client(client_id, phone="213-555-0177", email=None, county=None)
+    report = office.sync()
+    contact = office.contact(f"client_{client_id}")
+    assert phones(contact) == {"+12135550134": "Cell", "+12135550177": "Main Phone"}
+    assert emails(contact) == {"j@example.org": "Home"}
+    assert office.custom(contact)["County"] == JAMES["county"]
+    assert report["conflicts"] == []
+
+
+def test_overwriting_edits_never_rewrites_what_staff_had_made(office: Office) -> None:
+    policy = {"OPENPHONE_ON_REMOTE_EDIT": "overwrite"}
+    client_id = make_adopted(office, **policy)
+    office.requests()
+    office.sync("--mode", "full", **policy)
+    assert office.requests("POST", "PATCH", "DELETE") == []
+    assert office.contact(f"client_{client_id}")["defaultFields"]["company"] == "Acme"
+
+
 PATCH_STYLES = [{"variants": make_variants({"patch_style": style})} for style in ("replace", "replace-arrays", "merge")]
 
 
