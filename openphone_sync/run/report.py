@@ -94,16 +94,21 @@ class Result:
     outcomes: Sequence[Outcome] = ()
 
     def add(self, plan: Plan, outcomes: Sequence[Outcome]) -> Result:
-        """Together with a later round, which judged some contacts again."""
-        again = {action.link.external_id for action in plan.actions}
-        actions = [
-            action for action in self.plan.actions if action.link.external_id not in again or isinstance(action, Delete)
-        ]
-        kept = [
-            one for one in self.outcomes if one.action.link.external_id not in again or isinstance(one.action, Delete)
-        ]
+        """Together with a later round, which judged some contacts again.
+
+        What an earlier round wrote stays written, and its conflicts listed, where the later one finds nothing to do.
+        """
+        done = {
+            _name(one): one for one in self.outcomes if isinstance(one, Done) and not isinstance(one.action, Delete)
+        }
+        idle = {_name(one) for one in plan.actions if isinstance(one, Keep) and one.kind is ActionKind.UNCHANGED}
+        replaced = {_name(action) for action in plan.actions} - (idle & done.keys())
+        later = [action for action in plan.actions if _name(action) in replaced]
+        actions = [one for one in self.plan.actions if _name(one) not in replaced or isinstance(one, Delete)]
+        kept = [one for one in self.outcomes if _name(one) not in replaced or isinstance(one.action, Delete)]
+        outcomes = [_together(one, done.get(_name(one))) for one in outcomes]
         look_alikes = (*self.plan.look_alikes, *plan.look_alikes)
-        ordered = sorted([*actions, *plan.actions], key=lambda action: (action.link.client_id, action.link.slot))
+        ordered = sorted([*actions, *later], key=lambda action: (action.link.client_id, action.link.slot))
         orphans = {link.external_id: link for link in (*self.plan.orphans, *plan.orphans)}
         merged = replace(
             self.plan,
@@ -114,6 +119,20 @@ class Result:
             orphans=tuple(orphans.values()),
         )
         return Result(merged, [*kept, *outcomes])
+
+
+def _name(one: Action | Outcome) -> str:
+    """The wanted contact that an action or an outcome is about."""
+    return (one if isinstance(one, Create | Update | Restore | Delete | Keep) else one.action).link.external_id
+
+
+def _together(outcome: Outcome, earlier: Done | None) -> Outcome:
+    """A contact that was written in two rounds: what gave way in the first is still listed, what was created is no update."""
+    if earlier is None or not isinstance(outcome, Done):
+        return outcome
+    more = tuple(conflict for conflict in outcome.conflicts if conflict not in earlier.conflicts)
+    changed_on = outcome.kind in {ActionKind.UPDATE, ActionKind.UNCHANGED} and earlier.kind is not ActionKind.SKIP
+    return replace(outcome, kind=earlier.kind if changed_on else outcome.kind, conflicts=(*earlier.conflicts, *more))
 
 
 def make_report(
