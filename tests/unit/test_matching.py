@@ -20,6 +20,7 @@ from tests.builders import (
     client,
     contact,
     decision,
+    in_slot,
     link,
     match,
     normalise,
@@ -576,3 +577,10 @@ def test_policy_link_gives_the_contact_to_the_older_row_in_any_order(turned: boo
     rules = replace(RULES, on_possible_duplicate="link")
     results = match(rows[::-1] if turned else rows, [contact("a", "James Smith", P4)], rules=rules).results
     assert {result.desired.client_id: outcome(result) for result in results} == {"1": ("adopted", "a"), "2": MAKE}
+
+
+def test_an_alternate_that_was_rolled_back_and_moves_keeps_the_contact() -> None:
+    brother = alternate("1", 2, "Bob Smith", P2)
+    reverted = link(brother, "c2", standing=Standing.REVERTED)
+    moved = in_slot(brother, 3)
+    assert outcome(only(moved, contact("c2", "James Smith - Brother", P3), links=[reverted])) == ("linked", "c2")

@@ -42,9 +42,7 @@ def _group_links(ledger: Ledger, context: Context) -> Mapping[str, list[Link]]:
     for link in sorted(context.known.links.values(), key=lambda link: link.external_id):
         if not link.slot or not link.contact_id or link.contact_id in ledger.taken:
             continue
-        # A rolled back contact is left out of what is wanted; it is still that person's.
-        rolled_back = link.standing is Standing.REVERTED and context.wanted_of(link) is None
-        if not rolled_back and link.standing is not Standing.DECLINED:
+        if link.standing is not Standing.DECLINED:
             links[link.client_id].append(link)
     return links
 
