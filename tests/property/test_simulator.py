@@ -1,0 +1,22 @@
+"""Some histories of the simulator (`./dev simulate` lives many), and that a seed replays a history exactly."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulator.history import live, make_plan
+from tests.simulator.scheduler import Pool
+
+
+@pytest.mark.parametrize("first", range(0, 40, 10))
+def test_nothing_is_lost_doubled_or_written_to_a_stranger(first: int) -> None:
+    pool = Pool()
+    for seed in range(first, first + 10):
+        verdict = live(make_plan(seed), pool)
+        assert not verdict.wrong, f"PYTHONHASHSEED=0 ./dev simulate --seed {seed}\n" + "\n".join(verdict.log)
+
+
+def test_a_seed_replays_its_history() -> None:
+    first, second = (live(make_plan(3), Pool()) for _ in range(2))
+    assert first.log == second.log
+    assert first.staff_acts > 0
