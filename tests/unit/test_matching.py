@@ -584,3 +584,10 @@ def test_an_alternate_that_was_rolled_back_and_moves_keeps_the_contact() -> None
     reverted = link(brother, "c2", standing=Standing.REVERTED)
     moved = in_slot(brother, 3)
     assert outcome(only(moved, contact("c2", "James Smith - Brother", P3), links=[reverted])) == ("linked", "c2")
+
+
+def test_a_leftover_of_a_row_that_a_review_gave_another_contact_is_nobodys() -> None:
+    mine, other = client("1", "Ann Lee", P1), client("4", "James Smith", P2)
+    contacts = [contact("a", "Ann"), contact("c", "James Smith", P2, external_id="client_1~2", source=OURS)]
+    results = match([mine, other], contacts, decisions=[decision(mine, "a", Choice.LINK)])
+    assert outcomes(results) == [("adopted", "a"), ("own", "c")]

@@ -212,7 +212,16 @@ class Ledger:
         if client_id is None or row == desired.external_id:
             return NO_OWNER
         # What a row that has another contact once had is a leftover, as is what was made for a row that is gone.
-        has_other = row in self.context.contacts_by_external_id
-        if has_other or contact.contact_id in self.vacated or not self.context.is_wanted(client_id, row):
+        if self._has_other_contact(client_id, row, contact.contact_id):
+            return Owner(Holder.FORMER, row, client_id)
+        if contact.contact_id in self.vacated or not self.context.is_wanted(client_id, row):
             return Owner(Holder.FORMER, row, client_id)
         return Owner(Holder.ANOTHER, row, client_id)
+
+    def _has_other_contact(self, client_id: str, external_id: str, contact_id: str) -> bool:
+        """Whether the row has another contact than this one: from before, or since an earlier pass of this run."""
+        if external_id in self.context.contacts_by_external_id:
+            return True
+        rows = [row for row in self.context.by_client.get(client_id, ()) if row.external_id == external_id]
+        results = [self.results.get(key_of(row)) for row in rows]
+        return any(isinstance(result, Meets) and result.contact_id != contact_id for result in results)
