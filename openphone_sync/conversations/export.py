@@ -15,7 +15,7 @@ from openphone_sync.conversations.formats import Compression, Format, compress, 
 from openphone_sync.documents import SCHEMA_VERSION, format_size, format_time
 from openphone_sync.errors import ConfigurationError, RunError
 from openphone_sync.model import Block, ConversationCounts, Selection
-from openphone_sync.ops.files import replacing
+from openphone_sync.ops.files import remove_parts, replacing
 from openphone_sync.ports import Clock, NotedProgress, Shield
 from openphone_sync.postgres import PostgresConversations
 
@@ -197,6 +197,7 @@ def _open_file(path: Path, shield: Shield) -> Iterator[BinaryIO]:
         return
     if path.is_dir():
         raise IsADirectoryError
+    remove_parts(path.resolve())
     with ExitStack() as stack:
         with shield.hold():
             file = stack.enter_context(replacing(path.resolve()))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,7 +20,7 @@ def replacing(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
 
     Written beside ``path``, synced to disk, then renamed: a crash leaves the old file. `OSError` passes through.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    handle, name = _make_part(path)
     try:
         with os.fdopen(handle, "wb") as file:
             os.fchmod(file.fileno(), mode)
@@ -31,6 +33,32 @@ def replacing(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
             Path(name).unlink()
         raise
     _sync_folder(path.parent)
+
+
+def remove_parts(path: Path) -> None:
+    """Remove what killed processes left of their attempts to write ``path``; what is still being written stays."""
+    parts = re.compile(re.escape(f".{path.name}.") + r"[a-z0-9_]{8}\.part")
+    with suppress(OSError):
+        for part in [entry for entry in path.parent.iterdir() if parts.fullmatch(entry.name)]:
+            handle = os.open(part, os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                part.unlink()
+            except BlockingIOError:
+                continue
+            finally:
+                os.close(handle)
+
+
+def _make_part(path: Path) -> tuple[int, str]:
+    """A new file beside ``path``, open and locked: the kernel frees the lock of a process that dies."""
+    while True:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        with suppress(OSError):  # some network file systems have no locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return handle, name
+        os.close(handle)  # another process removed it before it was locked
 
 
 def save_text(path: Path, text: str, mode: int = PRIVATE) -> None:

@@ -14,7 +14,7 @@ from openphone_sync.errors import ConfigurationError
 from openphone_sync.model import ClientRow, ContactMapping, SourceIdentity
 from openphone_sync.postgres.connecting import begin_reading, closing_on_error, connect, is_conninfo, plain_errors
 from openphone_sync.postgres.decoding import decode_stored, find_codec
-from openphone_sync.postgres.relations import TableRelation, find_table, make_query_source
+from openphone_sync.postgres.relations import TableRelation, execute_one, find_table, make_query_source
 from openphone_sync.rules.mapping import find_missing_columns, make_column_filter
 
 DEFAULT_TABLES = ('"Client"', "clients")
@@ -97,7 +97,7 @@ class PostgresClients:
             self._id_and_document(), self._chosen(), self._relation.source, self._id, sql.Literal(client_id)
         )
         with self._plain_errors():
-            row = self._connection.execute(statement).fetchone()
+            row = execute_one(self._connection, statement).fetchone()
         if row is None:
             return None
         client = ClientRow(*self._decode(row))
@@ -167,7 +167,7 @@ class _QueryRelation:
 
     def __init__(self, connection: psycopg.Connection[Any], query: str) -> None:
         self.source: sql.Composable = make_query_source(query)
-        cursor = connection.execute(sql.SQL("SELECT * FROM {} LIMIT 0").format(self.source))
+        cursor = execute_one(connection, sql.SQL("SELECT * FROM {} LIMIT 0").format(self.source))
         self.columns = tuple(column.name for column in cursor.description or ())
         twice = sorted({name for name in self.columns if self.columns.count(name) > 1})
         if twice:

@@ -12,7 +12,7 @@ from psycopg import sql
 from openphone_sync.errors import ConfigurationError
 from openphone_sync.postgres.connecting import begin_reading, connect, plain_errors
 from openphone_sync.postgres.encryption import is_public, read_options
-from openphone_sync.postgres.relations import make_query_source
+from openphone_sync.postgres.relations import execute_one, make_query_source
 
 _LOCAL = ("", "localhost", "127.0.0.1", "::1")
 
@@ -143,5 +143,5 @@ def _twice(connection: psycopg.Connection[Any], source: sql.Composable, name_col
 
 
 def _number(connection: psycopg.Connection[Any], statement: sql.Composed) -> int:
-    row = connection.execute(statement).fetchone()
+    row = execute_one(connection, statement).fetchone()
     return int(row[0]) if row else 0

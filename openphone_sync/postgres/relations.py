@@ -68,6 +68,15 @@ def make_query_source(query: str) -> sql.Composed:
     return sql.SQL("({}\n) AS source").format(sql.SQL(_ENDING.sub("", query)))
 
 
+def execute_one(connection: psycopg.Connection[Any], statement: sql.Composed) -> psycopg.Cursor[Any]:
+    """Execute what holds the operator's own SQL.
+
+    Only as one statement: the simple protocol, which psycopg uses for a statement without parameters whose results are
+    text, would carry out a COMMIT and whatever else stands in it.
+    """
+    return connection.execute(statement, binary=True)
+
+
 def _look_up(connection: psycopg.Connection[Any], name: tuple[str, ...]) -> TableRelation | None:
     quoted = ".".join('"' + part.replace('"', '""') + '"' for part in name)
     row = connection.execute(

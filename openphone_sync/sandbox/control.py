@@ -20,7 +20,9 @@ Bodies and answers are JSON. What is wrong with a request comes back as 400 or 4
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from email.message import Message
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from openphone_sync.sandbox.answers import Answer, make_json
 from openphone_sync.sandbox.api import parse_body
@@ -30,6 +32,7 @@ from openphone_sync.sandbox.errors import SandboxError
 from openphone_sync.sandbox.rules import Json, RefusedError
 
 CONTROL = "/_sandbox/"
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 DONE = Answer(204, b"", None)
 
 
@@ -42,6 +45,16 @@ class Request:
     path: str
     status: int
     body: bytes
+
+
+def is_cross_site(headers: Message, host: str) -> bool:
+    """Whether a web page sent this, of another site or under a host name that was made to point here.
+
+    ``host`` is where the sandbox listens. Programs send no Origin.
+    """
+    asked = urlsplit(f"//{headers.get('Host', '')}").hostname
+    is_ours = host not in _LOOPBACK or asked in _LOOPBACK
+    return not is_ours or "Origin" in headers or headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
 
 
 class Controlled(Protocol):

@@ -21,7 +21,7 @@ from openphone_sync.sandbox import answers, samples
 from openphone_sync.sandbox.answers import Answer
 from openphone_sync.sandbox.api import Api, Call, find_call
 from openphone_sync.sandbox.contacts import Workspace
-from openphone_sync.sandbox.control import CONTROL, Request, answer_control
+from openphone_sync.sandbox.control import CONTROL, Request, answer_control, is_cross_site
 from openphone_sync.sandbox.conversations import Conversations
 from openphone_sync.sandbox.errors import SandboxError
 from openphone_sync.sandbox.media import MediaHost
@@ -230,6 +230,9 @@ class Handler(BaseHTTPRequestHandler):
         received_at = time.time()
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.path.startswith(CONTROL):
+            if is_cross_site(self.headers, self.server.sandbox.options.host):
+                self.send(answers.make_json(403, {"message": "these routes are not for pages of other sites"}))
+                return
             self.send(answer_control(self.server.sandbox, self.command, self.path, body))
             return
         call = find_call(self.command, self.path, body if self._is_json() else b"")

@@ -215,6 +215,16 @@ def test_a_bad_query_is_refused(office: Office, query: str) -> None:
     assert_stopped(office.run("sync", OPENPHONE_CLIENT_QUERY=query), 2, "the database")
 
 
+@pytest.mark.parametrize("command", ["sync", "test-connection"])
+def test_a_query_is_one_statement_whatever_it_holds(office: Office, command: str) -> None:
+    office.make_clients(JAMES)
+    office.sql("CREATE TABLE witness (n int)")
+    inner = "SELECT * FROM clients"
+    query = f"{inner}) AS source; COMMIT; INSERT INTO witness VALUES (1); SELECT * FROM ({inner}"
+    office.run(command, OPENPHONE_CLIENT_QUERY=query)
+    assert office.sql("SELECT * FROM witness") == []
+
+
 def test_ids_must_be_there_and_unique(office: Office) -> None:
     twice = "SELECT 1 AS id, 'Ann' AS client_name UNION ALL SELECT 1, 'Bo'"
     assert_stopped(office.run("sync", OPENPHONE_CLIENT_QUERY=twice), 2, "the id 1 comes twice")

@@ -23,6 +23,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from openphone_sync.cli.app import run as run_program
+from openphone_sync.ops.files import replacing
 from openphone_sync.sandbox import EmbeddedPostgres, load_samples
 from tests.office import wait_until
 
@@ -601,6 +602,21 @@ def test_a_signal_ends_it_though_the_network_has_fallen_silent(
     program.communicate(timeout=10)
     relay.done.set()
     assert (program.returncode, left_in(tmp_path)) == (143, [])
+
+
+def test_what_a_killed_export_left_goes_with_the_next_one_and_what_is_being_written_stays(
+    dsn: str, run: Run, execute: Callable[[str], None], tmp_path: Path
+) -> None:
+    execute("CREATE TABLE t AS SELECT g AS id, repeat('x', 2000) AS text FROM generate_series(1, 3000) g")
+    (tmp_path / ".x.json.notes.part").write_text("somebody's own file")
+    with replacing(tmp_path / "x.json"):
+        [being_written] = tmp_path.glob(".x.json.????????.part")
+        killed = start(dsn, tmp_path, "-o", "x.json", "--table", "t")
+        wait_until(lambda: len(list(tmp_path.glob(".x.json.????????.part"))) == 2)
+        killed.kill()
+        killed.communicate(timeout=10)
+        assert run("export-conversations", "-o", "x.json", "--table", "t").code == 0
+        assert sorted(left_in(tmp_path)) == sorted([".x.json.notes.part", being_written.name, "x.json"])
 
 
 def test_an_error_of_the_query_in_the_middle_leaves_nothing(

@@ -1,5 +1,6 @@
 """What people do in the app, in process and over the socket, and what the sandbox tells of itself."""
 
+import http.client
 import json
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,28 @@ def test_a_bad_order_to_the_sandbox_is_answered_with_a_message(method: str, path
         reply = api.ask(method, f"/_sandbox/{path}", body, key=None)
     assert reply.status == status
     assert reply.json["message"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1.evil.example:80"},
+    ],
+)
+def test_pages_of_other_sites_cannot_order_anything(headers: dict[str, str]) -> None:
+    with calling(contacts=1) as api:
+        connection = http.client.HTTPConnection(api.server.base_url.removeprefix("http://"), timeout=5)
+        for method, path in (("GET", "contacts"), ("POST", "contacts"), ("DELETE", "requests")):
+            connection.request(method, f"/_sandbox/{path}", b"{}", {"Content-Type": "text/plain", **headers})
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == 403
+        connection.close()
+        assert len(list(api.workspace.contacts())) == 1
 
 
 def test_variants_are_made_from_texts_and_wrong_ones_say_what_is_right() -> None:
