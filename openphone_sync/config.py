@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -534,8 +535,26 @@ def _read_env_files(environ: Mapping[str, str], env_file: Path | None, folder: P
             ) from None
         if found is None and path == env_file:
             raise ConfigurationError(f"the env file {path} does not exist; check --env-file")
+        if found is not None:
+            is_named = env_file is not None and path.samefile(env_file)
+            _check_trust(path, is_found=path.parent == folder and not is_named)
         texts.update(_present(found or {}))
     return texts
+
+
+def _check_trust(path: Path, *, is_found: bool) -> None:
+    """Refuse settings that somebody else could have written: they could send the key and all clients to a server of theirs.
+
+    ``is_found``: nobody named the file, it lies in the current folder.
+    """
+    status = path.stat()
+    if status.st_mode & stat.S_IWOTH:
+        raise ConfigurationError(f"the env file {path} can be written by everybody; run chmod o-w {path}")
+    if is_found and status.st_uid not in (os.geteuid(), 0):
+        raise ConfigurationError(
+            f"the env file {path.absolute()} belongs to another user (uid {status.st_uid}), so it is not used; "
+            "go to a folder of yours, or name the file with --env-file if you trust it"
+        )
 
 
 def _with_aliases(texts: dict[str, str]) -> dict[str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import Annotated
 
 import typer
@@ -10,6 +12,7 @@ import typer
 from openphone_sync.cli.options import Command, make_app
 from openphone_sync.cli.signals import exit_on_signal, list_handled
 from openphone_sync.errors import ConfigurationError
+from openphone_sync.ops.logging import start_logging
 from openphone_sync.sandbox import SandboxError
 from openphone_sync.sandbox.demo import run_demo
 
@@ -27,6 +30,9 @@ def demo(
     Example: openphone-sync demo
     """
     exit_on_signal(list_handled())
+    folder = Path(mkdtemp(prefix="openphone-sync-demo-"))
+    start_logging(folder)  # nothing but a bug is logged, and not in the state folder of a real office
+    folder.rmdir()
     try:
         raise typer.Exit(run_demo(clients, sys.stdout))
     except SandboxError as error:

@@ -12,9 +12,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from openphone_sync.config import Settings
+from openphone_sync.config import Settings, env_files
 from openphone_sync.doctor.checks import Check
+from openphone_sync.errors import ConfigurationError
 from openphone_sync.ops.crontab import find_start, make_bare_environ, read_line
+from openphone_sync.ops.files import check_state_dir
 from openphone_sync.ops.lock import is_locked
 from openphone_sync.ops.schedule import find_missing
 
@@ -27,12 +29,23 @@ def check_machine(
     settings: Settings,
 ) -> Iterator[Check]:
     """Checks that need no connection."""
+    yield _check_env_files(settings.env_file)
     yield _check_folder(settings.state_dir)
     yield _check_space(settings.state_dir)
     yield Check("lock", ok=True, detail="held by a run in progress" if is_locked(settings.state_dir) else "free")
     yield _check_schedule(settings)
     if settings.alert_urls or settings.healthcheck_url:
         yield _check_alerts(settings)
+
+
+def _check_env_files(env_file: Path | None) -> Check:
+    """Who can read the key. What others could have written is refused before this check."""
+    used = [path for path in env_files(os.environ, env_file, Path()) if path.is_file()]
+    open_files = [str(path) for path in used if path.stat().st_mode & stat.S_IROTH]
+    if open_files:
+        detail = f"{', '.join(open_files)} can be read by every user of this machine"
+        return Check("env file", ok=True, detail=detail, fix=f"run chmod o-r {' '.join(open_files)}")
+    return Check("env file", ok=True, detail="not readable by other users" if used else "none; set by the environment")
 
 
 def _check_folder(folder: Path) -> Check:
@@ -64,6 +77,10 @@ def _inspect_folder(folder: Path) -> Check:
             detail=f"{folder} cannot be written",
             fix=f"give {folder} to the user that runs this (chown)",
         )
+    try:
+        check_state_dir(folder)
+    except ConfigurationError as error:
+        return Check(name, ok=False, detail=error.what, fix=error.fix)
     if mode & 0o077:
         return Check(
             name, ok=False, detail=f"{folder} is open to other users ({mode:03o})", fix=f"run chmod 700 {folder}"

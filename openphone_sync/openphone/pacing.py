@@ -7,6 +7,7 @@ holds more than its share (counting limiters let twice the ceiling through aroun
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from openphone_sync.errors import ConfigurationError
+from openphone_sync.ops.files import open_private
 from openphone_sync.ports import Clock
 
 MARGIN = 1.05
@@ -168,16 +170,16 @@ def _open(path: Path) -> sqlite3.Connection:
 def _plain_errors(path: Path) -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise ConfigurationError(
             f"{path} cannot be written ({error}); check rights and space of the state folder"
         ) from None
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    os.close(open_private(path, os.O_RDWR | os.O_CREAT))
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
     try:
-        path.chmod(0o600)
         # Losing the last second in a power cut costs nothing, so no request waits for the disk.
         connection.execute("PRAGMA synchronous = OFF")
         with closing(connection.cursor()) as cursor:

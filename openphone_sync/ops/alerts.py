@@ -22,8 +22,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from openphone_sync.config import Settings
 from openphone_sync.documents import describe_contacts
-from openphone_sync.errors import BUG, EXIT_CODES, LockedError, RunError
-from openphone_sync.ops.files import save_text
+from openphone_sync.errors import BUG, EXIT_CODES, ConfigurationError, LockedError, RunError
+from openphone_sync.ops.files import check_state_dir, save_text
 from openphone_sync.ops.logging import OPERATOR
 
 SENT_FILE = "alerts.json"
@@ -146,8 +146,9 @@ def load_sent(state_dir: Path) -> Sent:
 def save_sent(state_dir: Path, sent: Sent) -> None:
     """Remember it, if the folder can be written."""
     if sent != load_sent(state_dir):
-        with suppress(OSError):
+        with suppress(OSError, ConfigurationError):
             state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            check_state_dir(state_dir)
             save_text(state_dir / SENT_FILE, json.dumps(asdict(sent)) + "\n")
 
 

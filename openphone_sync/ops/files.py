@@ -1,15 +1,18 @@
-"""Writing files so that a reader sees the old or the new one, never a part."""
+"""Writing files so that a reader sees the old or the new one, never a part; and only where nobody else can write."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+from openphone_sync.errors import ConfigurationError
 
 PRIVATE = 0o600
 
@@ -65,6 +68,31 @@ def save_text(path: Path, text: str, mode: int = PRIVATE) -> None:
     """Replace a whole file by ``text`` (UTF-8)."""
     with replacing(path, mode) as file:
         file.write(text.encode())
+
+
+def check_state_dir(state_dir: Path) -> None:
+    """Refuse a folder that others could use to read or bend what is written there; `ConfigurationError`."""
+    status = state_dir.stat()
+    if status.st_uid not in (os.geteuid(), 0):
+        raise ConfigurationError(
+            f"the state folder {state_dir} belongs to another user (uid {status.st_uid}); run this as that user, give the "
+            "folder to yours (chown), or choose another with --state-dir"
+        )
+    if status.st_mode & stat.S_IWOTH:
+        raise ConfigurationError(f"the state folder {state_dir} can be written by everybody; run chmod 700 {state_dir}")
+    link = next((entry.name for entry in state_dir.iterdir() if entry.is_symlink()), None)
+    if link:
+        raise ConfigurationError(
+            f"{state_dir / link} is a link, which is never followed in the state folder; put what it leads to in its place"
+        )
+
+
+def open_private(path: str | Path, flags: int) -> int:
+    """Open a file of the state folder, only for its owner; a link in its place is an `OSError`."""
+    handle = os.open(path, flags | os.O_NOFOLLOW, PRIVATE)
+    with suppress(OSError):  # it is root's, in a folder that root shares with us
+        os.fchmod(handle, PRIVATE)
+    return handle
 
 
 def _sync_folder(folder: Path) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from openphone_sync.errors import ConfigurationError, LockedError
+from openphone_sync.ops.files import check_state_dir
 
 LOCK_FILE = "lock"
 
@@ -60,6 +61,7 @@ def prepare_state_dir(state_dir: Path) -> None:
         raise ConfigurationError(
             f"the state folder {state_dir} cannot be created ({error.strerror}); choose another with --state-dir"
         ) from error
+    check_state_dir(state_dir)
     probe = state_dir / f".probe-{os.urandom(4).hex()}"
     try:
         probe.touch()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 import traceback
 from collections.abc import Iterable
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from openphone_sync.documents import format_time
+from openphone_sync.errors import ConfigurationError
+from openphone_sync.ops.files import check_state_dir, open_private
 from openphone_sync.ops.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class _File(logging.Handler):
                 self._file = _open_rotating(self.path)
             self._file.setFormatter(self.formatter)
             self._file.emit(record)
-        except OSError:  # a full disk must not end a run
+        except (OSError, ConfigurationError):  # a full disk must not end a run, nor a folder that is not ours
             return
 
     def close(self) -> None:
@@ -85,14 +86,11 @@ def _open_rotating(path: Path) -> RotatingFileHandler:
 
     class Private(RotatingFileHandler):
         def _open(self) -> Any:
-            return open(self.baseFilename, "a", encoding="utf-8", errors="backslashreplace", opener=_open_private)
+            return open(self.baseFilename, "a", encoding="utf-8", errors="backslashreplace", opener=open_private)
 
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    check_state_dir(path.parent)
     return Private(path, maxBytes=MAX_BYTES, backupCount=OLD_FILES, encoding="utf-8")
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 class _Stderr(logging.Handler):

@@ -15,6 +15,9 @@ import pytest
 
 from tests.office import FAST, JAMES, Office, wait_until
 
+PROXIES = {"HTTP_PROXY": "http://127.0.0.1:1", "http_proxy": "http://127.0.0.1:1", "ALL_PROXY": "http://127.0.0.1:1"}
+"""This machine is never reached through one."""
+
 
 @contextmanager
 def program(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
@@ -23,7 +26,7 @@ def program(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     temporary.mkdir(exist_ok=True)
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "openphone_sync", *arguments],
-        env={**os.environ, "TMPDIR": str(temporary), "HOME": str(folder)},
+        env={**os.environ, **PROXIES, "TMPDIR": str(temporary), "HOME": str(folder)},
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -63,6 +66,31 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         path = Path(name)
         path.chmod(0o755)
         yield path
+
+
+BUG = """
+import sys
+from openphone_sync.cli import app, demo
+
+def fail(*_):
+    raise LookupError
+
+demo.run_demo = fail
+sys.exit(app.run(["demo"]))
+"""
+
+
+def test_the_log_of_a_demo_that_crashed_is_not_in_the_state_folder_of_the_office(short: Path) -> None:
+    (short / "t").mkdir()
+    environment = {"PATH": os.environ["PATH"], "HOME": str(short), "TMPDIR": str(short / "t")}
+    ran = subprocess.run(
+        [sys.executable, "-c", BUG], env=environment, cwd=short, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 70, ran.stderr
+    [folder] = (short / "t").iterdir()
+    assert f"report it with {folder}/openphone-sync.log" in ran.stderr
+    assert "LookupError" in (folder / "openphone-sync.log").read_text()
+    assert list(short.iterdir()) == [short / "t"]
 
 
 def test_the_demo_shows_the_main_job_and_leaves_nothing_behind(short: Path) -> None:
