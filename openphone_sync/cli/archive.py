@@ -258,7 +258,7 @@ def _print_verified(verified: Verified, sha256: str) -> None:
     kinds = (("changed", verified.changed), ("missing", verified.missing), ("additional", verified.additional))
     for kind, names in kinds:
         for name in names[:LISTED]:
-            typer.echo(f"{kind}: {name}")
+            typer.echo(f"{kind}: {name if name.isprintable() else ascii(name)}")
         if len(names) > LISTED:
             typer.echo(f"{kind}: and {len(names) - LISTED:,} more; --json names all")
     result = "as written" if verified.is_whole else "not as written"

@@ -565,7 +565,7 @@ def _list_present(folder: Path) -> Iterator[str]:
         for name in (*names, *links):
             found = (Path(parent) / name).relative_to(folder).as_posix()
             if found not in (MANIFEST, PROGRESS, LOCK):
-                yield found
+                yield found.encode("utf-8", "backslashreplace").decode()  # a name may be bytes that are no text
 
 
 def _is_unchanged(path: Path, sha256: str) -> bool:

@@ -236,8 +236,14 @@ def _find_start(conversation: Conversation, entry: Entry | None, options: FetchO
         if gap.part == ACTIVITY and is_due(gap, options, bounds)
     ]
     if _has_moved(conversation, entry, bounds):
-        starts.append(parse_time(entry.through) - OVERLAP)
+        starts.append(_find_end(entry) - OVERLAP)
     return format_moment(min(starts)) if starts else None
+
+
+def _find_end(entry: Entry) -> datetime:
+    """Up to when all is archived by OpenPhone's clock: ours may have been ahead when ``through`` was written."""
+    times = [parse_time(one) for one in (entry.through, entry.last_activity_at) if one]
+    return min(times)
 
 
 def _has_moved(conversation: Conversation, entry: Entry, bounds: Bounds) -> bool:

@@ -433,7 +433,10 @@ def test_verify_names_a_changed_a_missing_and_an_additional_file(office: Office)
             "additional": ["link", "media/stray.txt"],
         },
     )
+    (folder / os.fsdecode(b"\x1b[2J\xff")).write_text("")
     shown = office.run("archive", "verify", "archive")
+    assert "\x1b" not in shown.out
+    assert len(verify(office).json["additional"]) == 3
     assert (shown.code, f"changed: conversations/{first.name}" in shown.out) == (1, True)
 
 
