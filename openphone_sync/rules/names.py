@@ -17,74 +17,21 @@ from itertools import product
 
 from rapidfuzz.distance import OSA, JaroWinkler
 
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-# --- word lists: what is written beside a name and is no part of it -----------------------------------------
-
-_SUFFIXES = {
-    **dict.fromkeys(("sr", "senior"), "sr"),
-    **dict.fromkeys(("jr", "jnr", "junior", "ii", "2nd"), "jr"),  # a second is called Junior as often as not
-    **dict.fromkeys(("iii", "3rd"), "iii"),
-    **dict.fromkeys(("iv", "4th"), "iv"),
-}
-_TITLES = _words(
-    """
-    mr mrs ms miss mx dr prof sir atty attorney hon judge rev esq phd md sra srta
-    """
-)
-_PARTICLES = _words(
-    """
-    de del dela la las los le van von vander vanden der den ter ten di da do dos das du el al bin bint
-    ibn ben st
-    """
-)
-_PURE_PARTICLES = _words(
-    """
-    de del dela der den von vander vanden dos das
-    """
-)
-"""Particles that are no given name either, so that one at the start is a particle too ("De La Cruz")."""
-_COMPANY = _words(
-    """
-    llc llp lp pllc pc inc corp corporation incorporated ltd limited co company plc gmbh sa
-    """
-)
-_COMPANY_PHRASES = re.compile(r"\b(?:law (?:offices?|firm|group)(?: of)?|attorneys? at law|offices? of)\b")
-_JOINT = frozenset(("and", "und", "or"))
-_RELATIONS = _words(
-    """
-    mother mom moms mum mama mommy madre father dad dads papa daddy padre parent parents brother bro
-    hermano sister sis hermana son hijo daughter hija wife husband hubby spouse esposa esposo girlfriend
-    boyfriend gf bf partner fiance fiancee ex aunt auntie tia uncle tio cousin primo prima grandma
-    grandmother abuela grandpa grandfather abuelo granny grandson granddaughter nephew niece stepmom
-    stepmother stepdad stepfather stepson friend neighbor neighbour boss employer roommate guardian
-    caregiver sponsor family familia kid kids child children inlaw emergency lawyer counsel probation
-    """
-)
-"""A word that makes "James's mother" somebody else than James."""
-_NOTES = _words(
-    """
-    client clients new old potential prospective lead leads intake caller consult consultation case
-    matter file pnc pc custody divorce dui dwi criminal civil family felony misdemeanor probate
-    immigration bankruptcy injury pi estate eviction traffic ticket court hearing trial jail bond bail
-    arrested plea appeal cell cellphone mobile home work office main phone number contact spanish
-    english speaker do not dont call text urgent vip unknown customer wireless no name paid unpaid owes
-    closed open active inactive
-    """
-)
-"""What an office notes behind a name. Leaving one out costs a question to the user, never a wrong match."""
+from openphone_sync.rules import name_words
 
 _LETTERS = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "&": " and "}
 )
-_POSSESSIVE = re.compile(r"['’ʼ`´]s\b")
+_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
+_POSSESSIVE = re.compile(r"['’ʼ`´]s\b|(?<=s)['’ʼ`´](?=\s)", re.IGNORECASE)
 _APOSTROPHE = re.compile(r"['’ʼ`´‘]")
-_PLUS = re.compile(r"\+(?!\s*[0-9])")
+_JOINED = re.compile(r"\+(?!\s*[0-9])|(?<=[^\W\d_])\s*/\s*(?=[^\W\d_])")
+"""Signs between two people: ``James + Mary``, ``James/Mary``; not ``+1 213`` or ``5/12``."""
 _NO_WORD = re.compile(r"[\W_]+")
+_DOUBLED = re.compile(r"(.)\1")
 _DASH_FORM = re.compile(r"\s[-–—]\s")
+_REFERRAL = re.compile(r"\b(?:referred|ref) by\b.*")
+_COMPANY_PHRASES = re.compile(r"\b(?:law (?:offices?|firm|group)(?: of)?|attorneys? at law|offices? of)\b")
 
 MAX_WORDS = 8
 """Longer "names" are sentences; only their first words are compared."""
@@ -92,15 +39,17 @@ MAX_WORDS = 8
 
 def fold(text: str) -> str:
     """Lower case without accents, punctuation or apostrophes; single spaces. ``O’Brien-Núñez`` -> ``obrien nunez``."""
-    text = _POSSESSIVE.sub("", text.casefold()) if not text.isascii() or "'" in text else text.lower()
-    if not text.isascii():
-        text = _without_marks(text)
-    return _NO_WORD.sub(" ", _APOSTROPHE.sub("", _PLUS.sub(" and ", text.translate(_LETTERS)))).strip()
+    text = text.lower() if text.isascii() else _without_marks(_INVISIBLE.sub("", text.casefold()))
+    text = _JOINED.sub(" and ", _POSSESSIVE.sub("", text)).translate(_LETTERS)
+    return _NO_WORD.sub(" ", _APOSTROPHE.sub("", text)).strip()
 
 
 def _without_marks(text: str) -> str:
     bare = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return unicodedata.normalize("NFC", bare)
+    return unicodedata.normalize("NFC", bare).casefold()  # NFKD makes capitals of some signs
+
+
+# --- reading a name -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +58,15 @@ class Name:
 
     ``words`` in spoken order, without titles, particles, suffix and company words. ``joined``: all letters together
     with the particles, so that ``Van der Meer`` equals ``Vandermeer``. ``suffix``: ``sr``, ``jr``, ``iii``,
-    ``iv`` or empty.
+    ``iv`` or empty. ``company``, ``titles`` and ``possessive`` say what was left out: ``Smith LLC``, ``Mrs.``, ``'s``.
     """
 
     words: tuple[str, ...] = ()
     suffix: str = ""
     joined: str = ""
     company: bool = False
+    titles: frozenset[str] = frozenset()
+    possessive: bool = False
 
     @property
     def text(self) -> str:
@@ -124,7 +75,7 @@ class Name:
 
     @property
     def full(self) -> bool:
-        """Whether it names a person in full: two words or more that are no initials."""
+        """Whether it names a person in full: two words or more that are not initials."""
         return sum(len(word) > 1 for word in self.words) > 1
 
 
@@ -138,10 +89,13 @@ def parse_name(text: str | None) -> Name:
     company = False
     tokens: list[str] = []
     for part in _spoken_order(text):
-        bare = _COMPANY_PHRASES.sub(" ", part)
-        company = company or bare != part
+        own = _REFERRAL.sub("", part)
+        bare = _COMPANY_PHRASES.sub(" ", own)
+        company = company or bare != own
         tokens += bare.split()
-    return _make_name(tokens, company)
+    if not text.isascii() and not name_words.WARNING_SIGNS.isdisjoint(text):
+        tokens.append("warning")  # a word like another: it is not among the harmless notes
+    return _make_name(tokens, company=company, possessive=bool(_POSSESSIVE.search(text)))
 
 
 def _spoken_order(text: str) -> list[str]:
@@ -156,35 +110,31 @@ def _spoken_order(text: str) -> list[str]:
 
 def _begins_a_given_name(part: str) -> bool:
     first = part.split(" ", 1)[0]
-    return bool(first) and first not in _SUFFIXES and first not in _TITLES and first not in _COMPANY
+    return bool(first) and not any(
+        first in words for words in (name_words.SUFFIXES, name_words.TITLES, name_words.COMPANY)
+    )
 
 
-def _make_name(tokens: list[str], company: bool) -> Name:
-    suffix = next((_SUFFIXES[t] for t in reversed(tokens[1:]) if t in _SUFFIXES), "")
-    kept = [t for i, t in enumerate(tokens) if _belongs(i, t)]
-    words = [w for w in kept if w not in _COMPANY] if len(kept) > 1 else kept
+def _make_name(tokens: list[str], *, company: bool, possessive: bool) -> Name:
+    kept: list[str] = []
+    titles: set[str] = set()
+    suffix = ""
+    for position, token in enumerate(tokens):
+        if token in name_words.TITLES or (token == "sr" and position == 0 and len(tokens) > 1):  # noqa: S105
+            titles.add(token)
+        elif position and token in name_words.SUFFIXES:
+            suffix = name_words.SUFFIXES[token]
+        elif token.isalpha() or not any(c.isdigit() for c in token):
+            kept.append(token)
+    words = [word for word in kept if word not in name_words.COMPANY] if len(kept) > 1 else kept
     company = company or len(words) < len(kept)
-    joined = "".join(words)
-    return Name(tuple(_without_particles(words)[:MAX_WORDS]), suffix, joined, company)
-
-
-def _belongs(position: int, token: str) -> bool:
-    if token.isalpha():
-        return token not in _TITLES and (position == 0 or token not in _SUFFIXES)
-    return not any(c.isdigit() for c in token)
+    bare = tuple(_without_particles(words)[:MAX_WORDS])
+    return Name(bare, suffix, "".join(words), company, frozenset(titles), possessive)
 
 
 def _without_particles(words: list[str]) -> list[str]:
-    last = len(words) - 1
-    return [w for i, w in enumerate(words) if i == last or w not in (_PARTICLES if i else _PURE_PARTICLES)]
-
-
-def without_notes(name: Name) -> Name:
-    """The name less the office's notes: ``Smith custody`` -> ``Smith``, ``New client`` -> nobody. Unchanged if none."""
-    words = tuple(word for word in name.words if word not in _NOTES)
-    if len(words) == len(name.words):
-        return name
-    return Name(words, name.suffix, "".join(words), name.company)
+    first, other, last = name_words.PURE_PARTICLES, name_words.PARTICLES, len(words) - 1
+    return [word for i, word in enumerate(words) if i == last or word not in (other if i else first)]
 
 
 def split_form(text: str) -> tuple[str, str] | None:
@@ -195,42 +145,48 @@ def split_form(text: str) -> tuple[str, str] | None:
     return parts[0], fold(parts[1])
 
 
-# --- nicknames ----------------------------------------------------------------------------------------------
+# --- given names --------------------------------------------------------------------------------------------
 
 
-_MORE_NICKNAMES = """
-jose pepe chepe; francisco paco pancho; jesus chuy chucho; guillermo memo; alberto beto; roberto beto; gilberto beto;
-ignacio nacho; enrique quique kike; eduardo lalo; antonio tono; fernando nando; rafael rafa; manuel manny manolo;
-guadalupe lupe lupita; rosario chayo charo; consuelo chelo; concepcion concha; dolores lola; teresa tere; isabel chabela;
-graciela chela; mercedes meche; alicia licha; veronica vero; gabriela gaby gabi; alejandra ale; alejandro alex ale;
-juan juanito; carlos carlitos; miguel mike; jorge george; salvador chava; santiago santi; vicente chente; barbara barb;
-catherine cat; stephen steven; steven stephen; catherine katherine kathryn katharine; sarah sara; eric erik; brian bryan;
-jeffrey geoffrey; philip phillip; alan allen allan; ann anne; teresa theresa; deborah debra; jon john; sean shawn shaun
-"""
-"""What the package lacks: Spanish short forms and spellings that are heard, not read."""
+def gender_of(given: str) -> str:
+    """``M`` or ``F`` for a given name that only men or only women commonly bear, else empty."""
+    return "M" if given in name_words.MEN else "F" if given in name_words.WOMEN else ""
 
 
 @cache
 def _canonicals() -> Mapping[str, frozenset[str]]:
-    """Nickname -> the names it stands for (package ``nicknames``, 1,151 names; 84 ms to load, hence late)."""
+    """Short form -> the names it stands for (package ``nicknames``, 1,151 names; 84 ms to load, hence late)."""
     from nicknames import NickNamer  # noqa: PLC0415
 
-    found = {nick: set(names) for nick, names in NickNamer().canonical_lookup.items()}
-    for entry in _MORE_NICKNAMES.split(";"):
+    found = {nick: _of_one_gender(nick, names) for nick, names in NickNamer().canonical_lookup.items()}
+    for entry in name_words.MORE_NICKNAMES.split(";"):
         name, *nicks = entry.split()
         for nick in nicks:
             found.setdefault(nick, set()).add(name)
     return {nick: frozenset(names) for nick, names in found.items()}
 
 
+def _of_one_gender(nick: str, names: set[str]) -> set[str]:
+    """Names that the short form stands for beyond doubt: none where it stands for men and women alike."""
+    if gender := gender_of(nick):
+        return {name for name in names if gender_of(name) in (gender, "")}
+    return set() if {"M", "F"} <= {gender_of(name) for name in names} else set(names)
+
+
 @cache
-def _dictionary() -> frozenset[str]:
-    """Every given name and nickname of the package."""
-    return frozenset(_canonicals()).union(*_canonicals().values())
+def _given_names() -> frozenset[str]:
+    """Every given name and short form that we know."""
+    known = name_words.MEN | name_words.WOMEN | name_words.EITHER
+    return known.union(_canonicals(), *_canonicals().values())
 
 
 def are_nicknames(a: str, b: str) -> bool:
-    """Whether one is a short form of the other; two short forms of a third are not (Beth and Lisa are sisters)."""
+    """Whether one is a short form of the other; two short forms of a third are not (Beth and Lisa are sisters).
+
+    A short form for men and women alike is nobody's: Alex of Alexandra is not Alex of Alexander.
+    """
+    if a in name_words.SHORT_FOR_BOTH or b in name_words.SHORT_FOR_BOTH:
+        return False
     return b in _canonicals().get(a, ()) or a in _canonicals().get(b, ())
 
 
@@ -238,14 +194,17 @@ def are_nicknames(a: str, b: str) -> bool:
 
 
 class MatchLevel(IntEnum):
-    """How a contact's name stands to ours, the surest last."""
+    """What a contact's name is, seen from ours, the surest last. From ``EMPTY`` on, it agrees."""
 
     OTHER = 0  # somebody else's name, or too little alike
-    EMPTY = 1  # the contact has no name
-    SURNAME = 2  # one word that is not our first: "Smith"
-    PART = 3  # some of our words or initials: "James", "J. Smith"; or ours and more: "James Smith trial"
-    SIMILAR = 4  # above the threshold, what differs looks like a slip of the pen
-    EQUAL = 5  # equal after folding, nicknames included
+    SURNAME = 1  # our surname without our first name: "Smith", "Mrs. Smith"
+    MORE = 2  # our name, and what may mean somebody else: "James Smith attorney", "James & Mary Smith"
+    EMPTY = 3  # the contact has no name
+    PART = 4  # some of our words or initials: "James", "J. Smith"
+    FULL = 5  # our first and last name, with or without middle names and harmless notes: "James E. Smith cell"
+    SIMILAR = 6  # above the threshold, what differs looks like a typo
+    NICKNAME = 7  # equal but for a short form: "Jim Smith"
+    EQUAL = 8  # equal after folding
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,32 +222,39 @@ class NameMatch:
 
     @property
     def agrees(self) -> bool:
-        """Whether both can be names of one person."""
+        """Whether the name alone says that the contact on our phone is this person's."""
+        return self.level >= MatchLevel.EMPTY
+
+    @property
+    def agrees_with_birth(self) -> bool:
+        """Whether it does together with the same date of birth."""
         return self.level is not MatchLevel.OTHER
-
-
-NO_MATCH = NameMatch(MatchLevel.OTHER, 0.0)
 
 
 class Commonness:
     """How common words are among all names seen. ``people`` is the number of names."""
 
-    __slots__ = ("_counts", "people")
+    __slots__ = ("_counts", "_given", "people")
 
     def __init__(self, names: Iterable[Name]) -> None:
         self._counts: Counter[str] = Counter()
+        self._given: Counter[str] = Counter()
         self.people = 0
         for name in names:
             self.people += 1
             self._counts.update(name.words)
+            self._given.update(name.words[:1])
 
     def count(self, word: str) -> int:
         """In how many names the word stands."""
         return self._counts[word]
 
-    def is_name(self, word: str) -> bool:
-        """Whether people bear it: in the dictionary of given names, or borne by more than two of those seen."""
-        return self._counts[word] > 2 or word in _dictionary()
+    def is_given_name(self, word: str, other: str = "") -> bool:
+        """Whether people bear it: we know it, or more than two of those seen are called so.
+
+        Of an ``other`` name that many bear, the same typo is met several times.
+        """
+        return word in _given_names() or self._given[word] > max(2, self._given[other] // 100)
 
     def namesakes(self, name: Name) -> float:
         """People of this name that chance alone would bring among those seen (words taken as independent)."""
@@ -313,44 +279,127 @@ class _Fit:
 
 def compare(ours: Name, theirs: Name, common: Commonness = NO_NAMES, threshold: float = 0.9) -> NameMatch:
     """How the contact's name stands to ours."""
-    plain = _compare(ours, theirs, common, threshold)
-    if plain.agrees or not theirs.words:
-        return plain
-    bare = without_notes(theirs)
-    return plain if bare is theirs else _compare(ours, bare, common, threshold)
-
-
-def _compare(ours: Name, theirs: Name, common: Commonness, threshold: float) -> NameMatch:
-    if not theirs.words:
+    if name_words.NAMELESS.issuperset(theirs.words) and not theirs.titles:
         return NameMatch(MatchLevel.EMPTY, 0.0)
-    if not ours.words:
-        return NO_MATCH
-    differs = ours.suffix != theirs.suffix
-    added = differs and bool(theirs.suffix)
-    if added and ours.suffix:
-        return NameMatch(MatchLevel.OTHER, similarity(ours, theirs), False, differs, added)
-    if ours.joined == theirs.joined or sorted(ours.words) == sorted(theirs.words):
-        return NameMatch(MatchLevel.EQUAL, 1.0, ours.full and not differs, differs, added)
-    grade = _grade(ours, theirs, common, threshold)
-    if ours.company != theirs.company and grade < MatchLevel.SIMILAR:
-        grade = MatchLevel.OTHER  # "Smith LLC" is no shorthand for a man called Smith
-    return NameMatch(grade, similarity(ours, theirs), False, differs, added)
+    if not ours.words or not theirs.words:
+        return NameMatch(MatchLevel.OTHER, 0.0)
+    suffix_differs = ours.suffix != theirs.suffix
+    suffix_added = suffix_differs and bool(theirs.suffix)
+    same_words = _have_same_words(ours, theirs)
+    if suffix_added and ours.suffix:
+        level = MatchLevel.OTHER  # father and son
+    else:
+        level = MatchLevel.EQUAL if same_words else _match_words(ours, theirs, common, threshold)
+    if level > MatchLevel.EMPTY and _speaks_of_another(ours, theirs):
+        level = MatchLevel.MORE
+    identical = same_words and level is MatchLevel.EQUAL and ours.full and not suffix_differs
+    score = 1.0 if same_words else similarity(ours, theirs)
+    return NameMatch(level, score, identical, suffix_differs, suffix_added)
 
 
-def _grade(ours: Name, theirs: Name, common: Commonness, threshold: float) -> MatchLevel:
-    fits = _fit_words(ours.words, theirs.words, common)
+def _have_same_words(a: Name, b: Name) -> bool:
+    """In any order, or divided otherwise: Mary-Ann, Maryann. But Carl A. West is not Carla West."""
+    if sorted(a.words) == sorted(b.words):
+        return True
+    initials = any(len(word) == 1 for name in (a, b) for word in name.words[1:])
+    return a.joined == b.joined and (a.words[0] == b.words[0] or not initials)
+
+
+def _speaks_of_another(ours: Name, theirs: Name) -> bool:
+    """Whether a title, company word or possessive makes our name somebody else's: a wife, a judge, a firm, an employer."""
+    fitting = {"M": name_words.MENS_TITLES, "F": name_words.WOMENS_TITLES}.get(gender_of(ours.words[0]), frozenset())
+    if not theirs.titles <= ours.titles | fitting | name_words.NEUTRAL_TITLES:
+        return True
+    if theirs.company and not ours.company:
+        return True  # "James Smith LLC"
+    return theirs.possessive and name_words.PHONE_NOTES.isdisjoint(theirs.words)  # "James's cell" is his
+
+
+def _match_words(ours: Name, theirs: Name, common: Commonness, threshold: float) -> MatchLevel:
+    if _is_run_together(ours, theirs):
+        return MatchLevel.SIMILAR
+    fits = _without_chance_initials(_fit_words(ours.words, theirs.words, common), ours, theirs)
     kinds = {fit.kind for fit in fits}
+    given = next((fit for fit in fits if fit.ours == 0), None)
+    places = {fit.theirs for fit in fits}
+    rest = [i for i in range(len(theirs.words)) if i not in places and not _is_harmless(i, ours, theirs)]
+    if given is None:
+        ours_only = kinds == {"same"} and not rest and ours.company == theirs.company
+        return MatchLevel.SURNAME if ours_only else MatchLevel.OTHER
     if "typo" in kinds and not _is_near(ours, theirs, fits, threshold):
         return MatchLevel.OTHER
-    rest_ours = len(ours.words) - len(fits)
-    rest_theirs = [word for i, word in enumerate(theirs.words) if all(fit.theirs != i for fit in fits)]
-    if rest_theirs:
-        return _grade_of_more(ours, theirs, fits, rest_theirs)
-    if rest_ours:
-        return _grade_of_less(theirs, fits, kinds)
-    if "initial" in kinds:
-        return MatchLevel.PART
-    return MatchLevel.SIMILAR if "typo" in kinds else MatchLevel.EQUAL
+    return _match_more(ours, theirs, fits, rest, common) if rest else _match_part(ours, theirs, fits, given)
+
+
+def _match_part(ours: Name, theirs: Name, fits: list[_Fit], given: _Fit) -> MatchLevel:
+    """Theirs says our first name, and nothing but words of ours and harmless notes."""
+    kinds = {fit.kind for fit in fits}
+    if ours.company != theirs.company and "typo" not in kinds:
+        return MatchLevel.OTHER  # "Acme LLC" is not short for "Acme Plumbing"
+    if len(fits) == 1 and (given.kind in ("typo", "initial")):
+        return MatchLevel.OTHER  # a letter is not a name
+    if len(fits) < len(ours.words) or len(fits) < len(theirs.words) or "initial" in kinds:
+        surname = next((fit for fit in fits if fit.ours == len(ours.words) - 1), given)
+        return MatchLevel.PART if surname is given or "initial" in (given.kind, surname.kind) else MatchLevel.FULL
+    return MatchLevel.SIMILAR if "typo" in kinds else MatchLevel.NICKNAME
+
+
+def _is_run_together(a: Name, b: Name) -> bool:
+    """Whether one is the other's first and last name with the space missing, misplaced or mistyped: ``JoelRoy``, ``Joe lRoy``,
+    ``JoelxRoy``.
+    """
+    whole, text = (a, b) if len(a.words) > 1 else (b, a)
+    first, last = whole.words[0], whole.words[-1]
+    if len(whole.words) < 2 or last in text.words:
+        return False
+    extra = len(text.joined) - len(first + last)
+    fits = text.joined.startswith(first) and text.joined.endswith(last)
+    return fits and extra in (0, 1 if len(text.words) == 1 else 0)
+
+
+def _is_harmless(place: int, ours: Name, theirs: Name) -> bool:
+    """Whether the word says nothing about whose contact it is: an office's note, or a short form of our name beside it."""
+    word = theirs.words[place]
+    if word in name_words.JOINT:  # "DUI and custody"
+        return place + 1 < len(theirs.words) and theirs.words[place + 1] in name_words.NOTES
+    return word in name_words.NOTES or are_nicknames(word, ours.words[0])
+
+
+def _match_more(ours: Name, theirs: Name, fits: list[_Fit], rest: list[int], common: Commonness) -> MatchLevel:
+    """Theirs says first and last of our words, and more that is not a harmless note."""
+    last = len(ours.words) - 1
+    found = {fit.ours: fit for fit in fits if fit.kind != "initial"}
+    if not last or 0 not in found or last not in found:
+        return MatchLevel.OTHER  # "James Jones", "James's wife"
+    between = all(found[0].theirs < place < found[last].theirs for place in rest)
+    if between and _are_middle_names(ours.words[0], [theirs.words[place] for place in rest], common):
+        return MatchLevel.OTHER if len(fits) <= last else MatchLevel.FULL  # another middle name than ours, or one more
+    return MatchLevel.MORE
+
+
+def _are_middle_names(given: str, words: list[str], common: Commonness) -> bool:
+    """Names, then initials, two at most. A name of the other gender is a second person: "James Mary Smith"."""
+    initials = [len(word) == 1 for word in words]
+    names = [word for word in words if len(word) > 1]
+    if not name_words.JOINT.isdisjoint(words):
+        return False
+    one_gender = len({gender_of(word) for word in (given, *names)} - {""}) < 2
+    return len(words) <= 2 and initials == sorted(initials) and one_gender and all(map(common.is_given_name, names))
+
+
+def _without_chance_initials(fits: list[_Fit], ours: Name, theirs: Name) -> list[_Fit]:
+    """Without initials that fit by chance: ours for the S of "Jane Black sister", theirs for Dale in "Dave D. Black"."""
+    places = {fit.ours: fit.theirs for fit in fits}
+    given, surname = places.get(0, len(theirs.words)), places.get(len(ours.words) - 1, -1)
+
+    def is_in_place(fit: _Fit) -> bool:
+        if fit.kind != "initial" or given < fit.theirs < surname:
+            return True
+        if fit.ours == 0:
+            return fit.theirs in (0, surname + 1)  # "J. Smith", "Smith J."
+        return len(theirs.words[fit.theirs]) == 1
+
+    return [fit for fit in fits if is_in_place(fit)]
 
 
 def _is_near(ours: Name, theirs: Name, fits: list[_Fit], threshold: float) -> bool:
@@ -362,39 +411,8 @@ def _is_near(ours: Name, theirs: Name, fits: list[_Fit], threshold: float) -> bo
     return sure and sum(fit.score * n for fit, n in letters) >= threshold * sum(n for _, n in letters)
 
 
-def _grade_of_more(ours: Name, theirs: Name, fits: list[_Fit], rest: list[str]) -> MatchLevel:
-    """Theirs says first and last of our words, and more: a middle name or a note, unless it speaks of a second person.
-
-    Where ours has a middle name too, theirs must say more behind the name, not another middle name.
-    """
-    last = len(ours.words) - 1
-    found = {fit.ours: fit for fit in fits if fit.kind != "initial"}
-    if not last or 0 not in found or last not in found:
-        return MatchLevel.OTHER
-    if any(word in _RELATIONS or word in _JOINT for word in rest):
-        return MatchLevel.OTHER
-    if len(fits) <= last and any(_is_middle(i, word, fits) for i, word in enumerate(theirs.words)):
-        return MatchLevel.OTHER
-    return MatchLevel.PART
-
-
-def _is_middle(position: int, word: str, fits: list[_Fit]) -> bool:
-    """Whether a word of theirs that fits nothing stands before one that does."""
-    places = [fit.theirs for fit in fits]
-    return bool(word) and position not in places and position < max(places)
-
-
-def _grade_of_less(theirs: Name, fits: list[_Fit], kinds: set[str]) -> MatchLevel:
-    """Theirs is a part of ours: shorthand."""
-    if len(theirs.words) > 1:
-        return MatchLevel.PART
-    if "typo" in kinds:
-        return MatchLevel.OTHER
-    return MatchLevel.SURNAME if fits[0].ours > 0 else MatchLevel.PART
-
-
 def _fit_words(ours: tuple[str, ...], theirs: tuple[str, ...], common: Commonness) -> list[_Fit]:
-    """The best one-to-one fit of words, found greedily: same, nickname, slip of the pen, initial."""
+    """The best one-to-one fit of words, found greedily: same, nickname, typo, initial."""
     found = [fit for i, a in enumerate(ours) for j, b in enumerate(theirs) if (fit := _fit(i, a, j, b, common))]
     found.sort(key=lambda fit: (-fit.score, abs(fit.ours - fit.theirs), fit.ours, fit.theirs))
     chosen: list[_Fit] = []
@@ -415,32 +433,29 @@ def _fit(i: int, a: str, j: int, b: str, common: Commonness) -> _Fit | None:
         return _Fit(i, j, 0.5, "initial") if a[0] == b[0] else None
     if are_nicknames(a, b):
         return _Fit(i, j, 0.98, "nick")
-    if _is_slip(a, b) if min(i, j) else _is_slip_in_given_name(a, b, common):
+    if _is_typo(a, b) if min(i, j) else _is_typo_in_given_name(a, b, common):
         return _Fit(i, j, JaroWinkler.similarity(a, b), "typo")
     return None
 
 
-def _is_slip(a: str, b: str) -> bool:
-    """One slip (a letter wrong, missing, extra, or two exchanged) from four letters on, two from eight on."""
-    length = max(len(a), len(b))
-    return length > 3 and OSA.distance(a, b, score_cutoff=2) <= (2 if min(len(a), len(b)) >= 8 else 1)
+def _is_typo(a: str, b: str) -> bool:
+    """One typo (a letter wrong, missing, extra, or two exchanged) from three letters on, two from eight letters on."""
+    return max(len(a), len(b)) > 2 and OSA.distance(a, b, score_cutoff=2) <= (2 if min(len(a), len(b)) >= 8 else 1)
 
 
-def _is_slip_in_given_name(a: str, b: str, common: Commonness) -> bool:
-    """Not when both are names (John, Joan), nor where the names of siblings differ: at the ends (Maria, Mario; Jan, Dan)."""
-    if min(len(a), len(b)) < 4 or not _is_slip(a, b) or (common.is_name(a) and common.is_name(b)):
+def _is_typo_in_given_name(a: str, b: str, common: Commonness) -> bool:
+    """Whether one is a given name and the other is that name mistyped.
+
+    Not when both are names or neither is (Jan, Dan; Jaylen, Kaylen). Not with another vowel at the end, where the names of
+    a brother and a sister differ (Danilo, Danila). A letter doubled or not is one name (Vanessa, Vanesa).
+    """
+    if _DOUBLED.sub(r"\1", a) == _DOUBLED.sub(r"\1", b):
+        return len({gender_of(a), gender_of(b)} - {""}) < 2
+    known = common.is_given_name(a, b)
+    if min(len(a), len(b)) < 3 or known == common.is_given_name(b, a) or not _is_typo(a, b):
         return False
-    if sorted(a) == sorted(b):
-        return True  # two letters exchanged
-    return _begin_alike(a, b) and _end_alike(a, b)
-
-
-def _begin_alike(a: str, b: str) -> bool:
-    return a[0] == b[0] or (len(a) != len(b) and max(len(a), len(b)) > 5)
-
-
-def _end_alike(a: str, b: str) -> bool:
-    return a[-1] == b[-1] or {a[-1], b[-1]}.isdisjoint("aeiouy")
+    name, typo = (a, b) if known else (b, a)
+    return typo[-1] == name[-1] or typo[-1] not in "aeiouy" or typo == name[:-1] or sorted(typo) == sorted(name)
 
 
 def similarity(a: Name, b: Name) -> float:
@@ -469,7 +484,7 @@ def _word_score(a: str, b: str) -> float:
 
 def same_person(a: Name, b: Name) -> bool:
     """Whether the folded names are equal (nicknames included) and no suffix speaks against it."""
-    return bool(a.words and b.words) and _compare(a, b, NO_NAMES, 1.0).level is MatchLevel.EQUAL
+    return any(compare(*pair, threshold=1.0).level >= MatchLevel.NICKNAME for pair in ((a, b), (b, a)))
 
 
 # --- block keys ---------------------------------------------------------------------------------------------

@@ -120,7 +120,6 @@ def test_several_contacts_with_our_external_id_are_held_and_all_listed() -> None
         "Jamse Smith",
         "James Smyth",
         "James Smith custody 2pm",
-        "Smith custody",
         "Mr. James Smith (DUI)",
         "",
         "(213) 555-0101",
@@ -163,6 +162,22 @@ def test_phone_of_a_contact_adopted_by_another_in_this_run_is_created_beside_it(
 def test_phone_of_a_contact_that_carries_another_clients_external_id_is_created_beside_it() -> None:
     other = contact("a", "Mary Jones", P1, external_id="client_2", source=OURS)
     assert outcome(only(JAMES, other)) == MAKE
+
+
+@pytest.mark.parametrize("name", ["Mrs. Smith", "Smith", "James & Mary Smith", "James Smith Jr."])
+def test_doubtful_name_with_the_same_date_of_birth_is_adopted(name: str) -> None:
+    result = only(
+        client("1", "James Smith", P1, born="1990-03-01"), contact("a", name, P1, fields={"born": "1990-03-01"})
+    )
+    assert outcome(result) == ("adopted", "a")
+
+
+def test_twin_of_the_same_day_is_held() -> None:
+    result = only(
+        client("1", "Maria Lopez", P1, born="1990-03-01"),
+        contact("a", "Mario Lopez", P1, fields={"born": "1990-03-01"}),
+    )
+    assert outcome(result) == HOLD
 
 
 def test_phone_and_name_but_another_date_of_birth_is_held() -> None:
@@ -219,6 +234,18 @@ def test_name_identical_in_full_on_another_phone_is_held() -> None:
     result = only(JAMES, contact("a", "Smith, James", P4))
     assert outcome(result) == HOLD
     assert (result.evidence[0].kind, result.evidence[0].words) == ("name", "name equal")
+
+
+@pytest.mark.parametrize(("phones", "expected"), [((P4,), MAKE), ((), HOLD)])
+def test_name_of_which_chance_brings_a_namesake_is_created_and_listed(
+    phones: tuple[str, ...], expected: object
+) -> None:
+    """Sooner where both have a phone and another: 0.5 namesakes are expected here."""
+    names = ["James Lee"] * 10 + ["Robert Smith"] * 10 + ["Ann Jones"] * 180
+    crowd = [contact(f"x{i}", name, f"+1310555{i:04}") for i, name in enumerate(names)]
+    found = match([JAMES], [contact("a", "James Smith", *phones), *crowd])
+    assert outcome(found.results[0]) == expected
+    assert [(a.external_id, a.other) for a in found.look_alikes] == ([("client_1", "a")] if phones else [])
 
 
 def test_given_name_alone_is_not_a_name_in_full() -> None:
@@ -429,6 +456,12 @@ def test_policy_link_adopts_the_one_contact_above_the_threshold() -> None:
     rules = replace(RULES, on_possible_duplicate="link")
     assert outcome(only(JAMES, contact("a", "James Smith", P4), rules=rules)) == ("adopted", "a")
     assert outcome(only(JAMES, contact("a", "Mary Jones", P1), rules=rules)) == HOLD
+
+
+@pytest.mark.parametrize("name", ["Mrs. James Smith", "James Smith LLC", "James Smith, Esq."])
+def test_policy_link_adopts_nobody_else_under_our_name(name: str) -> None:
+    rules = replace(RULES, on_possible_duplicate="link")
+    assert outcome(only(JAMES, contact("a", name, P1), rules=rules)) == HOLD
 
 
 def test_policy_link_holds_when_two_are_equal() -> None:

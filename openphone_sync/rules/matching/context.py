@@ -339,10 +339,7 @@ class Context:
 
     def compare_own_name(self, desired: DesiredContact, contact: RemoteContact) -> NameMatch:
         """The person's own name beside the contact's."""
-        theirs = self.index.name_of(contact)
-        if not theirs.words:
-            return NameMatch(MatchLevel.EMPTY, 0.0)
-        return compare(self.name(desired), theirs, self.common, self.rules.threshold)
+        return compare(self.name(desired), self.index.name_of(contact), self.common, self.rules.threshold)
 
     def says_who(self, contact: RemoteContact) -> Name:
         """The alternate's own name that this tool once wrote into a custom field."""

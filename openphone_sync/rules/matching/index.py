@@ -200,9 +200,9 @@ class Match:
         A "Jr." that staff wrote and our row lacks is as often the son as the client (3 of 5 such adoptions in a made-up
         office were wrong, 0 of 22 the other way round): only the same date of birth lets it pass.
         """
-        if self.name_match.suffix_added and self.birth is not Birth.SAME:
-            return False
-        return self.name_match.agrees and self.birth is not Birth.OTHER
+        if self.birth is Birth.SAME:
+            return self.name_match.agrees_with_birth
+        return self.name_match.agrees and not self.name_match.suffix_added and self.birth is not Birth.OTHER
 
     @property
     def strength(self) -> tuple[int, int]:
@@ -233,7 +233,10 @@ def _name_in_words(name_match: NameMatch) -> str:
         MatchLevel.OTHER: f"another name, {alike}",
         MatchLevel.EMPTY: "the contact has no name",
         MatchLevel.SURNAME: "name is our surname only",
-        MatchLevel.PART: "name is a part or short form of ours, or ours and more",
+        MatchLevel.MORE: "name is ours, with words that may mean somebody else",
+        MatchLevel.PART: "name is a part of ours",
+        MatchLevel.FULL: "name is ours but for middle names and notes",
         MatchLevel.SIMILAR: f"name {alike}",
-        MatchLevel.EQUAL: "name equal" if name_match.score == 1.0 else "name equal but for a nickname",
+        MatchLevel.NICKNAME: "name equal but for a nickname",
+        MatchLevel.EQUAL: "name equal",
     }[name_match.level]

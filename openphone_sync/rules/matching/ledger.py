@@ -25,6 +25,7 @@ from openphone_sync.model import (
 from openphone_sync.rules.matching.context import Context, Key, find_client_id, key_of, person_of
 from openphone_sync.rules.matching.decisions import UNKNOWN, Human, make_human
 from openphone_sync.rules.matching.index import Birth, Match
+from openphone_sync.rules.names import MatchLevel
 
 ID_REASONS = frozenset({Reason.SEVERAL_CARRY_ID, Reason.ID_OF_OTHER_SOURCE})
 """Held under every policy: to create a contact beside an equal external id helps nobody."""
@@ -152,7 +153,12 @@ class Ledger:
     def _choose_clear_best(self, choices: Sequence[Match]) -> Match | None:
         """The one choice above the threshold that no other equals, if nobody older waits for it."""
         threshold = self.context.rules.threshold
-        good = [match for match in choices if match.name_match.score >= threshold and match.birth is not Birth.OTHER]
+        mine = [
+            match
+            for match in choices
+            if match.birth is not Birth.OTHER and match.name_match.level is not MatchLevel.MORE
+        ]
+        good = [match for match in mine if match.name_match.score >= threshold]
         best = [match for match in good if match.name_match.score == max(other.name_match.score for other in good)]
         if len(best) != 1 or self.context.is_foreign(best[0].contact):
             return None
