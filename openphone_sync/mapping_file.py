@@ -389,10 +389,10 @@ def make_setting_name(label: str) -> str:
 def _check_numbers(mapping: ContactMapping, checks: _Checks) -> None:
     """{n} has a meaning in [related] only, and there it must be."""
     numbered = {name for name, choice in mapping.choices if any(map(_has_number, choice.names))}
-    for path, names in mapping.uses():
-        for name in names if not path.startswith("related.") else ():
-            if _has_number(name) or name in numbered:
-                checks.add(path, f"has {name}, which has a meaning in [related] only; name a column of the client")
+    for use in mapping.uses():
+        for name in use.names if not use.path.startswith("related.") else ():
+            if _has_number(name) or (use.by_choice and name in numbered):
+                checks.add(use.path, f"has {name}, which has a meaning in [related] only; name a column of the client")
     related = mapping.related
     if related and not any(map(_has_number, (*related.name.names, *(item.column for item in related.phones)))):
         checks.add("related.name", "has no {n}; number it, such as {contact_{n}}")
@@ -402,7 +402,7 @@ def _check_choices(mapping: ContactMapping, checks: _Checks) -> None:
     """Every choice is used, and none needs another."""
     choices = {name for name, _ in mapping.choices}
     is_read = not checks.faults  # else what uses a choice may be what could not be read
-    used = {name for _, names in mapping.uses() for name in names}
+    used = {name for use in mapping.uses() if use.by_choice for name in use.names}
     for name, choice in mapping.choices:
         if name == _NUMBER:
             checks.add(f"choices.{name}", "has the name of the number; give it another")
@@ -410,7 +410,7 @@ def _check_choices(mapping: ContactMapping, checks: _Checks) -> None:
             close = difflib.get_close_matches(name, used - choices, n=1)
             hint = f"write {{{name}}} in place of {{{close[0]}}}, if that is meant" if close else "take it out"
             checks.add(f"choices.{name}", f"is not used; {hint}")
-        for other in sorted(choices.intersection(choice.names)):
+        for other in sorted(choices.intersection(choice.names) - {name}):
             checks.add(f"choices.{name}", f"uses the choice {other}; name a column, since choices do not use choices")
 
 

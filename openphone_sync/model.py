@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -212,6 +212,15 @@ class FieldRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """Where a mapping reads something. Of several ``names`` one column must be there; ``by_choice``: it may be a choice."""
+
+    path: str
+    names: tuple[str, ...]
+    by_choice: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PersonRule:
     """What the client, or one related person, becomes."""
 
@@ -224,22 +233,22 @@ class PersonRule:
     emails: tuple[ItemRule, ...] = ()
     fields: tuple[FieldRule, ...] = ()
 
-    def uses(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Every column or choice that it reads, with its key (``phones[0]``); of several names one must be there."""
+    def uses(self) -> Iterator[Use]:
+        """Every column and choice that it reads, with its key (``phones[0]``)."""
         texts = [("name", self.name), ("company", self.company), ("role", self.role), ("source_url", self.source_url)]
         texts += [("display", self.display)] if self.display != self.name else []
         items = [(f"phones[{at}]", item) for at, item in enumerate(self.phones)]
         items += [(f"emails[{at}]", item) for at, item in enumerate(self.emails)]
         for key, item in items:
-            yield key, (item.column,)
+            yield Use(key, (item.column,))
             texts.append((key, item.label))
         for at, one in enumerate(self.fields):
-            yield from ((f"fields[{at}]", (name,)) for name, _ in one.only)
+            yield from (Use(f"fields[{at}]", (name,), by_choice=True) for name, _ in one.only)
             texts.append((f"fields[{at}]", one.text))
             if one.columns:
-                yield f"fields[{at}]", one.columns
+                yield Use(f"fields[{at}]", one.columns)
         for key, text in texts:
-            yield from ((key, (name,)) for name in (text.names if text else ()))
+            yield from (Use(key, (name,), by_choice=True) for name in (text.names if text else ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,15 +268,15 @@ class ContactMapping:
         related = (("related", self.related),) if self.related else ()
         return (("client", self.client), *related)
 
-    def uses(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Every column or choice that is read, with the path of its key; of several names one must be there."""
-        yield "source.id", (self.id_column,)
+    def uses(self) -> Iterator[Use]:
+        """Every column and choice that is read, with the path of its key (``client.phones[0]``)."""
+        yield Use("source.id", (self.id_column,))
         if self.created:
-            yield "source.created", self.created
+            yield Use("source.created", self.created)
         if self.birth_date:
-            yield "client.birth_date", self.birth_date
+            yield Use("client.birth_date", self.birth_date)
         for path, rule in self.persons():
-            yield from ((f"{path}.{key}", names) for key, names in rule.uses())
+            yield from (replace(use, path=f"{path}.{use.path}") for use in rule.uses())
 
 
 # --- what one client becomes -------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ COMMANDS = {
     "rollback": "Undo a run, except what a person changed since.",
     "metrics": "Show totals over all runs, and the latest runs.",
     "test-connection": "Check everything a run needs, and say how to fix it.",
+    "mapping": "Show or check what rows of the client table become.",
     "schedule": "Manage the nightly sync in your crontab.",
     "export-conversations": "Export the stored conversations, newest first.",
     "archive": "Download conversations from OpenPhone to a folder.",

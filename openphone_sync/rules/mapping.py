@@ -156,11 +156,11 @@ def name_columns(mapping: ContactMapping) -> tuple[str, ...]:
 def _column_groups(mapping: ContactMapping) -> Iterator[tuple[str, ...]]:
     """Columns by the place that reads them; of several in one group, one must be there."""
     choices = dict(mapping.choices)
-    for _, names in mapping.uses():
-        if len(names) == 1 and names[0] in choices:
-            yield from ((column,) for column in choices[names[0]].names if column != "n")
-        elif names != ("n",):
-            yield names
+    for use in mapping.uses():
+        choice = choices.get(use.names[0]) if use.by_choice else None
+        for names in ((name,) for name in choice.names) if choice else (use.names,):
+            if names != ("n",):
+                yield names
 
 
 def _match_any(names: Iterable[str]) -> Callable[[str], bool]:
@@ -310,15 +310,15 @@ class _Compiler:
         if rule.yes is not None:
             read = _read_flag(read)
         if rule.only:
-            read = _read_only([(self._read_folded(name, number), values) for name, values in rule.only], read)
+            read = _read_only([(self._read_condition(name, number), values) for name, values in rule.only], read)
         convert = find_converter(bound.definition.kind, rule.yes)
         return _FieldPlan(bound.definition.key, column or rule.names[0], read, convert)
 
     # --- texts -------------------------------------------------------------------------------------------------------
 
-    def _compile(self, template: Template | None, number: int) -> _Text:
+    def _compile(self, template: Template | None, number: int, *, in_choice: bool = False) -> _Text:
         """A text of the row. It is empty where every value in it is, so that no "Dr. " is left of a missing name."""
-        parts = self._compile_parts(template, number) if template else []
+        parts = self._compile_parts(template, number, in_choice=in_choice) if template else []
         if not any(callable(part) for part in parts):
             text = clean_name("".join(map(str, parts)))
             return lambda _: text
@@ -338,22 +338,25 @@ class _Compiler:
 
         return write
 
-    def _compile_parts(self, template: Template, number: int) -> list[str | _Text]:
-        return [part if isinstance(part, str) else self._read(part.name, number) for part in template.parts]
+    def _compile_parts(self, template: Template, number: int, *, in_choice: bool = False) -> list[str | _Text]:
+        return [
+            part if isinstance(part, str) else self._read(part.name, number, in_choice=in_choice)
+            for part in template.parts
+        ]
 
-    def _read(self, name: str, number: int) -> str | _Text:
-        """The value of a choice or a column, or the number."""
+    def _read(self, name: str, number: int, *, in_choice: bool) -> str | _Text:
+        """The value of a choice or a column, or the number; in the texts of a choice there are only columns."""
         if name == "n":
             return str(number)
-        choice = self._choices.get(name)
+        choice = None if in_choice else self._choices.get(name)
         return self._choose(name, choice, number) if choice else _read_text(_with_number(name, number))
 
     def _choose(self, name: str, choice: ValueChoice, number: int) -> _Text:
         read = _read_text(_with_number(choice.column, number))
-        fold = self._read_folded(choice.column, number)
-        cases = {value: self._compile(text, number) for value, text in choice.cases}
-        otherwise = self._compile(choice.otherwise, number) if choice.otherwise else read
-        empty = self._compile(choice.empty, number) if choice.empty else otherwise
+        fold = _read_folded(_with_number(choice.column, number))
+        cases = {value: self._compile(text, number, in_choice=True) for value, text in choice.cases}
+        otherwise = self._compile(choice.otherwise, number, in_choice=True) if choice.otherwise else read
+        empty = self._compile(choice.empty, number, in_choice=True) if choice.empty else otherwise
         memo = f"{{{name}}} {number}"  # no column has a brace in its name
 
         def choose(values: _Values) -> str:
@@ -365,22 +368,11 @@ class _Compiler:
 
         return choose
 
-    def _read_folded(self, name: str, number: int) -> _Text:
-        """The value as choices and conditions compare it; a boolean is ``true`` or ``false``."""
-        if name in self._choices:
-            choose = self._choose(name, self._choices[name], number)
-            return lambda values: fold_value(choose(values))
-        column = _with_number(name, number)
-        read, memo = _read_text(column), f"{{{column}}}"
-
-        def fold(values: _Values) -> str:
-            text = values.texts.get(memo)
-            if text is None:
-                value = values.columns.get(column)
-                text = values.texts[memo] = str(value).lower() if isinstance(value, bool) else fold_value(read(values))
-            return text
-
-        return fold
+    def _read_condition(self, name: str, number: int) -> _Text:
+        if name not in self._choices:
+            return _read_folded(_with_number(name, number))
+        choose = self._choose(name, self._choices[name], number)
+        return lambda values: fold_value(choose(values))
 
 
 def _with_number(name: str, number: int) -> str:
@@ -395,6 +387,20 @@ def _read_text(column: str) -> _Text:
         return text
 
     return read
+
+
+def _read_folded(column: str) -> _Text:
+    """The value as choices and conditions compare it; a boolean is ``true`` or ``false``."""
+    read, memo = _read_text(column), f"{{{column}}}"
+
+    def fold(values: _Values) -> str:
+        text = values.texts.get(memo)
+        if text is None:
+            value = values.columns.get(column)
+            text = values.texts[memo] = str(value).lower() if isinstance(value, bool) else fold_value(read(values))
+        return text
+
+    return fold
 
 
 def _read_raw(column: str) -> Callable[[_Values], Json]:

@@ -34,6 +34,7 @@ COMMANDS: Sequence[str] = (
     "rollback latest --dry-run --json",
     "explain {client} --json",
     "problems --json",
+    "mapping check mapping.toml --database --json",
     "archive fetch archive --media --json",
     "archive verify archive --json",
     "archive html archive --phone {phone} --json",
@@ -53,6 +54,7 @@ def make_shapes() -> Iterator[tuple[str, str]]:
     ):
         office = Office(postgres.dsn(), sandbox, Path(folder), patch)
         client = _live_a_day(office)
+        (office.folder / "mapping.toml").write_text(office.run("mapping", "show").out, encoding="utf-8")
         phone = sandbox.conversations.conversations()[0]["participants"][0]
         for command in COMMANDS:
             document = office.run(*command.format(client=client, phone=phone).split()).json
