@@ -149,6 +149,10 @@ def _restore(before: RemoteContact, after: RemoteContact, current: RemoteContact
         if wrote not in (is_now, was):
             kept.append(name)
         values[attribute] = was if is_now == wrote else is_now
+    if values["source_url"] == current.source_url:
+        values["source_url"] = None  # not touched
+    elif values["source_url"] is None:
+        values["source_url"] = ""  # taken away
     phones = _restore_items("phoneNumbers", before.phones, after.phones, current.phones, kept)
     emails = _restore_items("emails", before.emails, after.emails, current.emails, kept)
     draft = ContactDraft(
