@@ -15,6 +15,8 @@ from typing import Any
 
 SCHEMA_VERSION = 1
 JOB_ID = "openphone-daily-sync"
+_FORMULA_STARTS = ("=", "+", "-", "@", "'")
+_JOINERS = "\u200c\u200d"  # Persian and emoji need them
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -24,10 +26,22 @@ def to_json(document: Mapping[str, Any]) -> str:
 
 
 def to_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table for a spreadsheet, with a header line."""
+    """A table for a spreadsheet, with a header line; a cell that looks like a formula gains an apostrophe in front."""
     out = io.StringIO()
-    csv.writer(out).writerows((columns, *rows))
+    csv.writer(out).writerows((columns, *([_make_cell(value) for value in row] for row in rows)))
     return out.getvalue()
+
+
+def _make_cell(value: object) -> str:
+    text = str(value)
+    return f"'{text}" if text.lstrip().startswith(_FORMULA_STARTS) else text
+
+
+def clean_line(text: str) -> str:
+    """The text in one line, safe for a terminal: control and direction characters become U+FFFD, white space blanks."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or one in _JOINERS else " " if one.isspace() else "\ufffd" for one in text)
 
 
 def format_time(seconds: float) -> str:

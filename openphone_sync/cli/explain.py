@@ -31,6 +31,13 @@ def explain(
     """
     if (client_id is None) is (phone is None):
         raise typer.BadParameter("either CLIENT_ID or --phone is needed; give one of them")
+    show_client(context, client_id, phone, as_json=as_json)
+
+
+def show_client(
+    context: typer.Context, client_id: str | None, phone: str | None = None, *, as_json: bool = False
+) -> None:
+    """Explain a client on stdout."""
     settings = read_settings(context, require=BOTH)
     with open_command(settings, read_globals(context), "explain", SyncOptions(), read_only=True) as (run_context, _):
         if client_id is None:

@@ -1,10 +1,10 @@
-"""``review``, and ``review list|link|separate|apply``."""
+"""``review``, and ``review list|link|separate|undo|apply``."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -12,14 +12,29 @@ from typing import Annotated
 
 import typer
 
-from openphone_sync.cli.options import Command, FormatOption, Group, JsonOption, TableFormat, make_app, read_settings
+from openphone_sync.cli.options import (
+    Command,
+    FormatOption,
+    Group,
+    JsonOption,
+    TableFormat,
+    confirm,
+    make_app,
+    read_settings,
+)
 from openphone_sync.cli.output import print_json
-from openphone_sync.cli.terminal import print_table
-from openphone_sync.config import Settings
+from openphone_sync.cli.reviewing import describe_next, print_reviews, walk
 from openphone_sync.documents import SCHEMA_VERSION
 from openphone_sync.errors import ConfigurationError
 from openphone_sync.model import Decision
-from openphone_sync.run.decide import apply_csv, decide_all, decide_link, decide_separate, save_decision
+from openphone_sync.run.decide import (
+    apply_csv,
+    decide_all,
+    decide_link,
+    decide_separate,
+    save_decision,
+    undo_decision,
+)
 from openphone_sync.views.review import Filter, Review, find_review, make_csv, make_document, read_reviews
 from openphone_sync.wiring import change_state, read_state
 
@@ -38,7 +53,8 @@ class Evidence(StrEnum):
 AllOption = Annotated[bool, typer.Option("--all", help="Every open review that the filters select.")]
 EvidenceOption = Annotated[Evidence | None, typer.Option(help="Only if the best evidence is of this kind.")]
 ScoreOption = Annotated[float, typer.Option(min=0, max=1, help="Only from this score on.", metavar="X")]
-IdArgument = Annotated[str | None, typer.Argument(metavar="ID", help="Id of a review.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+IdArgument = Annotated[str | None, typer.Argument(metavar="ID", help="Id of a review, or its beginning.")]
 
 app = make_app(cls=Group, invoke_without_command=True)
 
@@ -55,7 +71,7 @@ def review(context: typer.Context, as_json: JsonOption = False) -> None:
         context.default_map = {context.invoked_subcommand: {"as_json": as_json}}  # --json holds for what follows
         return
     if sys.stdin.isatty() and sys.stdout.isatty() and not as_json:
-        _ask_about_each(read_settings(context))
+        walk(context)
     else:
         review_list(context, as_json=as_json)
 
@@ -69,18 +85,21 @@ def review_list(
     min_score: ScoreOption = 0.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the open reviews with their evidence.
+    """Show our person beside each candidate.
+
+    With the evidence. Shows people's data. What is decided already is marked.
 
     Example: openphone-sync review list --format csv > reviews.csv
     """
-    with read_state(read_settings(context)) as store:
+    settings = read_settings(context)
+    with read_state(settings) as store:
         reviews = read_reviews(store, Filter(evidence and evidence.value, min_score))
     if as_json or form is TableFormat.JSON:
-        print_json(make_document(reviews))
+        print_json(make_document(reviews, settings.region, settings.source))
     elif form is TableFormat.CSV:
-        typer.echo(make_csv(reviews), nl=False)
+        typer.echo(make_csv(reviews, settings.region, settings.source), nl=False)
     else:
-        _print_reviews(reviews)
+        print_reviews(reviews, settings)
 
 
 @app.command("link", cls=Command)
@@ -91,6 +110,7 @@ def review_link(
     every: AllOption = False,
     evidence: EvidenceOption = None,
     min_score: ScoreOption = 0.0,
+    yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Decide that a held contact is this candidate.
@@ -100,6 +120,8 @@ def review_link(
     Example: openphone-sync review link --all --evidence phone --min-score 0.95
     """
     chosen = Filter(evidence and evidence.value, min_score)
+    if every and chosen.takes_all:
+        confirm("Link every open review to its best candidate?", yes=yes)
     _decide(context, review_id, every, chosen, as_json, partial(decide_link, candidate=contact), link=True)
 
 
@@ -122,6 +144,28 @@ def review_separate(
     _decide(context, review_id, every, chosen, as_json, decide_separate, link=False)
 
 
+@app.command("undo", cls=Command)
+def review_undo(
+    context: typer.Context,
+    review_id: Annotated[str, typer.Argument(metavar="ID", help="Id of a review, or its beginning.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Take a decision back.
+
+    The next run holds the contact again, unless a run has acted on the decision: what was written stays.
+
+    Example: openphone-sync review undo client_17
+    """
+    with change_state(read_settings(context)) as store:
+        undone, acted = undo_decision(store, review_id)
+    if as_json:
+        print_json({"schemaVersion": SCHEMA_VERSION, "undone": undone, "actedOn": acted})
+    elif acted:
+        typer.echo(f"{undone}: the decision is taken back; what a run wrote for it stays (see openphone-sync explain)")
+    else:
+        typer.echo(f"{undone}: the decision is taken back; decide again with openphone-sync review")
+
+
 @app.command("apply", cls=Command)
 def review_apply(
     context: typer.Context,
@@ -142,7 +186,7 @@ def review_apply(
         raise ConfigurationError(f"{file} cannot be read; give a UTF-8 file of review list --format csv") from None
     with change_state(read_settings(context)) as store:
         decided = apply_csv(store, text, time.time())
-    _print_decided(decided, as_json=as_json)
+    _print_decided(decided, [], as_json=as_json)
 
 
 def _decide(
@@ -158,74 +202,22 @@ def _decide(
     if (review_id is None) is not every:
         raise typer.BadParameter("either ID or --all is needed; give one of them")
     settings = read_settings(context)
-    if review_id is None:
-        with change_state(settings) as store:
-            decided = decide_all(store, chosen, time.time(), link=link)
-    else:
-        _decide_one(settings, review_id, decide)
-        decided = [review_id]
-    _print_decided(decided, as_json=as_json)
-
-
-def _decide_one(settings: Settings, review_id: str, decide: Callable[[Review], list[Decision]]) -> None:
+    left: list[tuple[str, str]] = []
     with change_state(settings) as store:
-        found = find_review(store, review_id)
-        save_decision(store, found, decide(found), time.time())
+        if review_id is None:
+            decided, left = decide_all(store, chosen, time.time(), link=link)
+        else:
+            found = find_review(store, review_id)
+            save_decision(store, found, decide(found), time.time())
+            decided = [found.review_id]
+    _print_decided(decided, left, as_json=as_json)
 
 
-def _print_decided(decided: list[str], *, as_json: bool) -> None:
+def _print_decided(decided: list[str], left: list[tuple[str, str]], *, as_json: bool) -> None:
     if as_json:
-        print_json({"schemaVersion": SCHEMA_VERSION, "decided": decided})
-    else:
-        typer.echo(f"{len(decided)} decided; the next sync acts on it")
-
-
-def _print_reviews(reviews: Sequence[Review]) -> None:
-    if not reviews:
-        typer.echo("no open reviews")
+        kept = [{"id": review_id, "reason": reason} for review_id, reason in left]
+        print_json({"schemaVersion": SCHEMA_VERSION, "decided": decided, "left": kept})
         return
-    rows = []
-    for found in reviews:
-        for number, candidate in enumerate(found.candidates):
-            shown = (found.review_id, found.reason) if number == 0 else ("", "")
-            rows.append((*shown, candidate.subject, f"{candidate.score:.2f}", candidate.words))
-        if not found.candidates:
-            rows.append((found.review_id, found.reason, "", "", ""))
-    print_table(("id", "why", "candidate", "score", "evidence"), rows)
-
-
-def _ask_about_each(settings: Settings) -> None:
-    """One question for each open review; quitting early keeps what was decided.
-
-    Takes the lock for each decision only, so that a prompt left open does not block the nightly sync.
-    """
-    with read_state(settings) as store:
-        reviews = read_reviews(store)
-    if not reviews:
-        typer.echo("no open reviews")
-    for number, found in enumerate(reviews, start=1):
-        typer.echo(f"\n{number} of {len(reviews)}: {found.review_id} is held: {found.reason}")
-        for position, candidate in enumerate(found.candidates, start=1):
-            typer.echo(f"  {position}  {candidate.subject}  {candidate.score:.2f}  {candidate.words}")
-        answer = _ask(len(found.candidates))
-        if answer == "q":
-            return
-        if answer == "s":
-            _decide_one(settings, found.review_id, decide_separate)
-        elif answer.isdigit():
-            chosen = found.candidates[int(answer) - 1].subject
-            _decide_one(settings, found.review_id, partial(decide_link, candidate=chosen))
-
-
-def _ask(candidates: int) -> str:
-    """The number of a candidate, ``s`` for none of them, ``q`` (or Ctrl-D) to quit, empty for later."""
-    accepted = {str(number) for number in range(1, candidates + 1)} | {"s", "", "q"}
-    question = "number = same person, s = separate, Enter = later, q = quit"
-    while True:
-        try:
-            answer = str(typer.prompt(question, default="", show_default=False)).strip().lower()
-        except typer.Abort:
-            typer.echo()
-            return "q"
-        if answer in accepted:
-            return answer
+    for review_id, reason in left:
+        typer.echo(f"left: {review_id}: {reason}")
+    typer.echo(describe_next(len(decided)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from openphone_sync.documents import describe_contacts
+from openphone_sync.documents import clean_line, describe_contacts
 from openphone_sync.ports import NotedProgress
 from openphone_sync.wiring import NoProgress
 
@@ -34,14 +35,75 @@ FEW = 5
 """Contacts that are held for the same reason and still listed one by one."""
 
 
+Side = tuple[str, Sequence[str], Sequence[str], frozenset[str]]
+"""A row of two cards: label, values of either side, and the values that both have."""
+
+
+def is_terminal() -> bool:
+    """Whether stdout is a terminal, or is to be treated as one (``TTY_COMPATIBLE=1``, ``FORCE_COLOR``)."""
+    return sys.stdout.isatty() or os.environ.get("TTY_COMPATIBLE") == "1" or bool(os.environ.get("FORCE_COLOR"))
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A plain table; cells are text, never markup."""
+    """A table that fits the terminal; elsewhere one line for each row, columns tab separated. Cells are text, never markup."""
+    if not is_terminal():
+        for row in (columns, *rows):
+            sys.stdout.write("\t".join(map(clean_line, row)).rstrip("\t") + "\n")
+        return
     table = Table(box=box.SIMPLE, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(_style_cell(clean_line(cell)) for cell in row))
     _make_console().print(table)
+
+
+def print_line(text: str) -> None:
+    """Text, wrapped on a terminal."""
+    _make_console().print(text, highlight=False, markup=False)
+
+
+def print_sides(heads: tuple[str, str], sides: Iterable[Side]) -> None:
+    """Two cards beside each other: ``=`` and green for what both have, yellow for what differs."""
+    table = Table(box=box.SIMPLE, pad_edge=False, show_edge=False)
+    table.add_column("")
+    for head in heads:
+        table.add_column(clean_line(head), overflow="fold", ratio=1)
+    for label, ours, theirs, same in sides:
+        if ours or theirs:
+            differs = bool(ours and theirs and not same)
+            table.add_row(label, *(_list_values(values, same, differs=differs) for values in (ours, theirs)))
+    _make_console().print(table)
+
+
+def _list_values(values: Sequence[str], same: frozenset[str], *, differs: bool) -> Text:
+    """Equal values are marked without colour too."""
+    text = Text()
+    for number, value in enumerate(values):
+        equal = value in same
+        mark = "= " if equal else ""
+        style = "green" if equal else "yellow" if differs else ""
+        text.append(("\n" if number else "") + mark + clean_line(value), style=style)
+    return text
+
+
+_STYLES = {
+    "succeeded": "green",
+    "ok": "green",
+    "partial": "yellow",
+    "interrupted": "yellow",
+    "failed": "red",
+    "stopped": "red",
+    "+": "green",
+    "~": "yellow",
+    "-": "red",
+    "=": "dim",
+}
+"""Cells that have a colour; what they say stands in their text too."""
+
+
+def _style_cell(text: str) -> Text:
+    return Text(text, style=_STYLES.get(text, ""))
 
 
 def print_report(document: Mapping[str, Any]) -> None:
@@ -127,7 +189,7 @@ class _Console(Console):
 
 
 def _make_console() -> Console:
-    return _Console(soft_wrap=not sys.stdout.isatty())
+    return _Console(soft_wrap=not is_terminal(), force_terminal=is_terminal() or None)
 
 
 # --- the report of a run -------------------------------------------------------------------------------------------

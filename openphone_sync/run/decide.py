@@ -8,25 +8,38 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from openphone_sync.errors import ConfigurationError
-from openphone_sync.model import Choice, Decision, Link, Person
+from openphone_sync.model import Choice, Decision, Link, Person, Standing
 from openphone_sync.state import Store
+from openphone_sync.views.ids import find_id
 from openphone_sync.views.review import Filter, Review, read_reviews
 
 DECISIONS = ("link", "separate")
 
 
 def decide_link(review: Review, candidate: str | None) -> list[Decision]:
-    """That the held contact is this candidate; without one, the best, if no other is as good."""
+    """That the held contact is this candidate (or the only one whose id begins so); without one, the best if it is clear."""
     subjects = [one.subject for one in review.candidates]
     if not subjects:
         raise ConfigurationError(f"{review.review_id} has no candidates; release it with review separate")
     if candidate is None:
-        candidate = _clear_best(review)
-    if candidate not in subjects:
+        unclear = describe_unclear(review)
+        if unclear:
+            raise ConfigurationError(f"{review.review_id}: {unclear}; name the one to link")
+        candidate = subjects[0]
+    found = find_id(candidate, subjects)
+    if found is None:
         raise ConfigurationError(
             f"{candidate} is not a candidate of {review.review_id}; choose from {', '.join(subjects)}"
         )
-    return [_decision(review, candidate, Choice.LINK)]
+    return [_decision(review, found, Choice.LINK)]
+
+
+def describe_unclear(review: Review) -> str:
+    """Why no candidate can be linked without naming it; empty if the best one is clear."""
+    scores = [one.score for one in review.candidates]
+    if not scores:
+        return "it has no candidate"
+    return "several candidates are equally good" if len(scores) > 1 and scores[0] == scores[1] else ""
 
 
 def decide_separate(review: Review) -> list[Decision]:
@@ -40,30 +53,65 @@ def _decision(review: Review, candidate: str, choice: Choice) -> Decision:
 
 
 def save_decision(store: Store, review: Review, decisions: Sequence[Decision], now: float) -> None:
-    """Remember what was decided; the next run judges the contact again.
+    """Remember what was decided in place of an earlier decision; the next run judges the contact again.
 
     Where a candidate is another row, the decision is about the person in it, whatever external id that has later.
     """
     others = {link.external_id: link for link in store.read_links_by_id(one.candidate for one in decisions)}
+    subjects = {one.subject for one in review.candidates}
+    person = Person(review.link.person, review.link.phones)
+    earlier = _decisions_of(store, review.review_id)
+    store.forget_decisions(one for one in earlier if one.candidate in subjects and one.person == person)
     store.save_decisions(
         replace(one, decided_at=now, candidate_person=_person_of(others.get(one.candidate))) for one in decisions
     )
     store.release(review.link.client_id, review.review_id)
 
 
+def undo_decision(store: Store, typed_id: str) -> tuple[str, bool]:
+    """Take back what was decided about a contact; its external id, and whether a run has acted on it already.
+
+    `ConfigurationError` if nothing was.
+    """
+    released = {link.external_id for link in store.read_links_standing(Standing.PENDING, Standing.ORPHANED)}
+    decided = {one.external_id for one in store.read_decisions() if one.choice is not Choice.DECLINE}
+    review_id = find_id(typed_id, sorted(decided | released))
+    open_again = store.hold_again(review_id) if review_id else False
+    if review_id is None or (review_id not in decided and not open_again):
+        raise ConfigurationError(
+            f"nothing was decided about {typed_id}; openphone-sync review list shows what is decided"
+        )
+    waiting = open_again or review_id in store.read_decided()
+    store.forget_decisions(_decisions_of(store, review_id))
+    return review_id, not waiting
+
+
+def _decisions_of(store: Store, review_id: str) -> list[Decision]:
+    decisions = store.read_decisions()
+    return [one for one in decisions if one.external_id == review_id and one.choice is not Choice.DECLINE]
+
+
 def _person_of(link: Link | None) -> Person | None:
     return Person(link.person, link.phones) if link else None
 
 
-def decide_all(store: Store, chosen: Filter, now: float, *, link: bool) -> list[str]:
-    """Decide every open review that the filter takes; those without a clear best candidate stay open when linking."""
+def decide_all(store: Store, chosen: Filter, now: float, *, link: bool) -> tuple[list[str], list[tuple[str, str]]]:
+    """Decide every open review that the filter takes; the ids decided, and those left with the reason.
+
+    Linking leaves those without a clear best candidate.
+    """
     decided: list[str] = []
+    left: list[tuple[str, str]] = []
     for review in read_reviews(store, chosen):
-        if link and not _has_clear_best(review):
+        unclear = describe_unclear(review) if link else ""
+        if review.decided:
+            continue
+        if unclear:
+            left.append((review.review_id, unclear))
             continue
         save_decision(store, review, decide_link(review, None) if link else decide_separate(review), now)
         decided.append(review.review_id)
-    return decided
+    return decided, left
 
 
 def apply_csv(store: Store, text: str, now: float) -> list[str]:
@@ -107,15 +155,3 @@ def _checked_row(number: int, row: Mapping[str, str], decision: str, reviews: Ma
     if review_id not in reviews:
         raise ConfigurationError(f"line {number}: no open review has the id {review_id}; take the line out")
     return reviews[review_id]
-
-
-def _has_clear_best(review: Review) -> bool:
-    scores = [one.score for one in review.candidates]
-    return len(scores) == 1 or (len(scores) > 1 and scores[0] > scores[1])
-
-
-def _clear_best(review: Review) -> str:
-    subjects = [one.subject for one in review.candidates]
-    if not _has_clear_best(review):
-        raise ConfigurationError(f"{review.review_id} has no single best candidate; choose from {', '.join(subjects)}")
-    return subjects[0]

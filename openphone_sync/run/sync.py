@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 from openphone_sync.documents import format_time
 from openphone_sync.errors import InterruptedRunError, RunError, SafetyStopError, StaleError
-from openphone_sync.model import ActionKind, Done, Keep, RunRecord
+from openphone_sync.model import ActionKind, DesiredContact, Done, Keep, RunRecord
 from openphone_sync.ops.alerts import Watch, notify_end
 from openphone_sync.rules.planning import Plan
 from openphone_sync.rules.safety import SafetyLimit, check_safety, count_touched
@@ -35,6 +35,7 @@ from openphone_sync.run.report import (
 )
 from openphone_sync.run.saved_plan import PlanHeader, check_header, follow_plan, load_plan, save_plan
 from openphone_sync.run.write import WriteRules
+from openphone_sync.views.cards import FACT_BIRTH_FIELD, make_own_contact
 
 Planner = Callable[[float], Planned]
 """Makes a plan; takes the monotonic second until which ``--wait`` keeps trying."""
@@ -170,18 +171,20 @@ def _act(planned: Planned, options: SyncOptions, context: Context, header: RunHe
     applied = apply_plan(plan, context, rules)
     result = Result(plan, applied.outcomes)
     touched: Counter[str] = Counter()
+    wanted = {desired.external_id: desired for desired in planned.gathered.wanted}
     try:
         for _ in range(ROUNDS):
             if not applied.gone or applied.stopped_by or applied.interrupted:
                 break
             touched += count_touched(planned.plan)
             planned = plan_again(planned, applied.gone, options, context)
+            wanted |= {desired.external_id: desired for desired in planned.gathered.wanted}
             if not options.force:
                 check_safety(planned.plan, make_limit(context), touched)
             store.forget_links(planned.plan.forgotten)
             applied = apply_plan(planned.plan, context, rules)
             result = result.add(planned.plan, applied.outcomes)
-        _remember_findings(planned, result, applied, options, context)
+        _remember_findings(wanted, planned, result, applied, options, context)
     except RunError as error:  # what was written is in the report all the same
         applied.stopped_by = applied.stopped_by or error
     unfinished = {one.action.link.client_id for one in result.outcomes if not isinstance(one, Done)}
@@ -191,19 +194,31 @@ def _act(planned: Planned, options: SyncOptions, context: Context, header: RunHe
 
 
 def _remember_findings(
-    planned: Planned, result: Result, applied: Applied, options: SyncOptions, context: Context
+    wanted: Mapping[str, DesiredContact],
+    planned: Planned,
+    result: Result,
+    applied: Applied,
+    options: SyncOptions,
+    context: Context,
 ) -> None:
-    """Candidates of held contacts, rows that look alike, and when every link was last checked."""
+    """Candidates and cards of held contacts, warnings, rows that look alike, and when every link was last checked."""
     store, plan = context.store, result.plan
-    judged = {desired.external_id for desired in planned.gathered.wanted}
-    judged |= {action.link.external_id for action in plan.actions if not isinstance(action, Keep)}
+    judged = {*wanted, *(action.link.external_id for action in plan.actions if not isinstance(action, Keep))}
     evidence = {
         action.link.external_id: action.evidence if action.kind is ActionKind.HOLD else ()
         for action in plan.actions
         if isinstance(action, Keep) and action.link.external_id in judged
     }
     candidates = {key: evidence.get(key, ()) for key in judged}
-    store.save_candidates(candidates, plan.cards)
+    shown = {key for key, found in candidates.items() if found}
+    shown |= {candidate.subject for found in candidates.values() for candidate in found}
+    people = (make_own_contact(wanted[key]) for key in sorted(shown & wanted.keys()))
+    store.save_candidates(candidates, (*plan.cards, *people))
+    if planned.fields.definitions:
+        store.save_fact(FACT_BIRTH_FIELD, planned.fields.birth_key or "")
+    skipped = {one.external_id for one in planned.gathered.skipped}
+    warnings = {key: (desired.client_id, desired.warnings) for key, desired in wanted.items()}
+    store.save_warnings(warnings, judged=sorted(judged | skipped))
     store.save_look_alikes(plan.look_alikes, judged=sorted(judged))
     whole = planned.gathered.listed and options.complete and not applied.interrupted and applied.stopped_by is None
     if whole and (planned.full or store.read_fact(FACT_LAST_FULL) is None):

@@ -138,6 +138,8 @@ def _environment(folder: Path, dsn: str, sandbox: SandboxServer) -> dict[str, st
         "OPENPHONE_BASE_URL": sandbox.base_url,
         "OPENPHONE_API_KEY": sandbox.options.key,
         "DATABASE_URL": dsn,
+        "TTY_COMPATIBLE": "1",  # tables, though the demo reads them from a pipe
+        "NO_COLOR": "1",
         "COLUMNS": os.environ.get("COLUMNS", "100"),
     }
 

@@ -25,6 +25,12 @@ _TOTALS = ", ".join(
 )
 """The columns of `RunTotals`, in their order."""
 
+DECIDED = (
+    "EXISTS (SELECT 1 FROM decisions d JOIN candidates c ON c.external_id = d.external_id AND c.subject = d.candidate "
+    "JOIN clients k ON k.client_id = d.client_id WHERE d.external_id = l.external_id AND k.due)"
+)
+"""A person decided about link ``l``, and no run has acted on it yet: its client is due."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunTotals:
@@ -104,7 +110,8 @@ class History(StateFile):
 
     def count_held(self) -> int:
         """How many contacts wait for a review."""
-        return int(self._row("SELECT count(*) FROM links WHERE standing IN ('held', 'reverted')")[0])
+        query = f"SELECT count(*) FROM links l WHERE standing IN ('held', 'reverted') AND NOT {DECIDED}"
+        return int(self._row(query)[0])
 
     def erase_before(self, moment: float) -> list[str]:
         """Erase journal, before-images and runs older than ``moment``; returns the ids of the runs erased.

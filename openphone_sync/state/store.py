@@ -21,6 +21,8 @@ from openphone_sync.model import (
     Choice,
     Conflict,
     ContactDraft,
+    DataFault,
+    DataWarning,
     Decision,
     Intent,
     JournalEntry,
@@ -36,7 +38,7 @@ from openphone_sync.model import (
     Why,
 )
 from openphone_sync.state.file import STATE_FILE, connect_for_looking, connect_for_writing
-from openphone_sync.state.history import History
+from openphone_sync.state.history import DECIDED, History
 
 _T = TypeVar("_T")
 
@@ -154,7 +156,7 @@ class Store(History):
     ) -> None:
         """Replace the candidates of these external ids; an empty sequence closes the review.
 
-        ``cards`` are the candidates' contacts, kept as long as a review shows them.
+        ``cards`` are the candidates' contacts and our people (by external id), kept as long as a review shows them.
         """
         with self._transaction() as db:
             db.executemany("DELETE FROM candidates WHERE external_id = ?", [(key,) for key in candidates])
@@ -165,12 +167,19 @@ class Store(History):
             db.executemany(
                 "INSERT OR REPLACE INTO cards VALUES (?, ?)", [(card.contact_id, _dump(card)) for card in cards]
             )
-            db.execute("DELETE FROM cards WHERE contact_id NOT IN (SELECT subject FROM candidates)")
+            db.execute(
+                "DELETE FROM cards WHERE contact_id NOT IN (SELECT subject FROM candidates) "
+                "AND contact_id NOT IN (SELECT external_id FROM candidates)"
+            )
 
     def read_cards(self, contact_ids: Iterable[str]) -> dict[str, RemoteContact]:
-        """Contacts of candidates as a run last saw them, by contact id."""
+        """Contacts of candidates and our people as a run last saw them, by contact id or external id."""
         rows = self._select_in("SELECT contact_id, card FROM cards WHERE contact_id IN", contact_ids)
         return {contact_id: msgspec.json.decode(card, type=RemoteContact) for contact_id, card in rows}
+
+    def read_decided(self) -> frozenset[str]:
+        """External ids of held contacts that a person decided since the last run."""
+        return frozenset(row[0] for row in self._rows(f"SELECT external_id FROM links l WHERE {DECIDED}"))
 
     def read_candidates(self, external_ids: Iterable[str]) -> dict[str, tuple[Candidate, ...]]:
         """Candidates of held contacts, the best first."""
@@ -229,6 +238,16 @@ class Store(History):
                 (client_id, external_id),
             )
 
+    def hold_again(self, external_id: str) -> bool:
+        """Take back that a rolled back contact was released; False if it was not, or a run has acted on it."""
+        with self._transaction() as db:
+            cursor = db.execute(
+                "UPDATE links SET standing = 'reverted' WHERE external_id = ? AND reason = 'rolled_back' "
+                "AND standing IN ('pending', 'orphaned')",
+                (external_id,),
+            )
+            return cursor.rowcount > 0
+
     def read_decisions(self, client_ids: Iterable[str] | None = None) -> list[Decision]:
         """Decisions about these clients, or about all, the oldest first."""
         query = (
@@ -253,6 +272,36 @@ class Store(History):
         """Every pair that looks alike, ordered by external id."""
         rows = self._rows("SELECT external_id, other, score, words FROM look_alikes ORDER BY external_id, other")
         return [LookAlike(*row) for row in rows]
+
+    def save_warnings(self, found: Mapping[str, tuple[str, Sequence[DataWarning]]], *, judged: Iterable[str]) -> None:
+        """Replace the warnings (client id and warnings by external id) of the external ids that were judged."""
+        with self._transaction() as db:
+            db.executemany("DELETE FROM warnings WHERE external_id = ?", [(one,) for one in judged])
+            db.executemany(
+                "INSERT OR REPLACE INTO warnings VALUES (?, ?, ?, ?, ?)",
+                [
+                    (external_id, client_id, warning.code, warning.column, warning.detail)
+                    for external_id, (client_id, warnings) in found.items()
+                    for warning in warnings
+                ],
+            )
+
+    def read_warnings(self) -> list[tuple[str, str, DataWarning]]:
+        """External id, client id and warning of every value to correct, ordered by external id."""
+        rows = self._rows(
+            "SELECT w.external_id, w.client_id, code, field, detail FROM warnings w JOIN clients c USING (client_id) "
+            "WHERE NOT c.removed ORDER BY w.external_id, field, code"
+        )
+        return [(row[0], row[1], DataWarning(DataFault(row[2]), row[3], row[4])) for row in rows]
+
+    def acknowledge(self, external_ids: Iterable[str], now: float) -> None:
+        """Remember that somebody knows that these are gone from the source."""
+        with self._transaction() as db:
+            db.executemany("INSERT OR REPLACE INTO acknowledged VALUES (?, ?)", [(one, now) for one in external_ids])
+
+    def read_acknowledged(self) -> frozenset[str]:
+        """External ids that somebody knows to be gone from the source."""
+        return frozenset(row[0] for row in self._rows("SELECT external_id FROM acknowledged"))
 
     def read_refused(self) -> frozenset[str]:
         """Contacts whose last write was answered 403."""

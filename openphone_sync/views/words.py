@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import phonenumbers
+
 from openphone_sync.model import DataFault, DataWarning, Reason, Why
+from openphone_sync.rules.comparing import find_day
+
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June", "July"),
+    *("August", "September", "October", "November", "December"),
+)  # not of the locale: cron has none
 
 _WORDS: Mapping[Reason, str] = {
     Reason.NO_NAME: "the client has no name",
@@ -66,3 +74,23 @@ def describe_warning(external_id: str, warning: DataWarning) -> str:
     """A data warning as a sentence, with what to do; ids and names of columns only, nobody's data."""
     words = _DATA_FAULTS[warning.code].replace("{column}", warning.column).replace("{detail}", warning.detail)
     return f"{external_id}: {words}; correct it in the client table"
+
+
+# --- values as people write them -----------------------------------------------------------------------------------
+
+
+def format_day(iso: str) -> str:
+    """``15 June 1985`` of ``1985-06-15`` or a time; other texts as they are."""
+    day = find_day(iso)
+    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}" if day else iso
+
+
+def format_phone(number: str, region: str) -> str:
+    """``(213) 555-0134`` for a number of the region, ``+44 20 7946 0958`` for others; text that is no number as it is."""
+    try:
+        parsed = phonenumbers.parse(number, region)
+    except phonenumbers.NumberParseException:
+        return number
+    own = phonenumbers.country_code_for_region(region) == parsed.country_code
+    form = phonenumbers.PhoneNumberFormat.NATIONAL if own else phonenumbers.PhoneNumberFormat.INTERNATIONAL
+    return phonenumbers.format_number(parsed, form)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import signal
 
 import pytest
@@ -35,11 +36,17 @@ def test_a_held_contact_waits_and_costs_nothing(office: Office) -> None:
     assert review["id"] == f"client_{client_id}"
     assert [one["contactId"] for one in review["candidates"]] == [contact_id]
     assert "phone" in review["candidates"][0]["words"]
-    assert "Vanderbeek" not in str(review)
+    (candidate,) = review["candidates"]
+    assert (review["person"]["name"], candidate["name"]) == ("James Smith", "Ignatius Vanderbeek")
+    assert review["person"]["dateOfBirth"] == "1985-06-15"
+    assert candidate["samePhones"] == ["+12135550134"]
+    assert candidate["address"] == f"https://my.quo.com/contacts/{contact_id}"
+    assert candidate["madeBy"] == "a person in the app"
     office.requests()
     assert office.sync()["contacts"]["held"] == 1
     assert office.requests() == []
     assert len(office.contacts()) == 1
+    assert office.run("review", "list", "--json").json["reviews"] == [review]
 
 
 def test_a_held_contact_is_judged_again_when_the_workspace_turns_out_to_be_needed(office: Office) -> None:
@@ -53,6 +60,85 @@ def test_a_held_contact_is_judged_again_when_the_workspace_turns_out_to_be_neede
     report = office.sync()
     assert (report["contacts"]["created"], report["contacts"]["held"]) == (2, 0)
     assert office.contact(f"client_{client_id}")["defaultFields"]["firstName"] == "James Smith"
+
+
+def test_a_list_shows_both_sides_on_a_terminal_and_in_a_pipe(office: Office) -> None:
+    client_id, contact_id = hold_james(office)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", office.run("review", "list", TTY_COMPATIBLE="1", COLUMNS="70").out)
+    assert f"James Smith is held: same phone, another name\n  client_{client_id}" in shown
+    lines = [line.split() for line in shown.splitlines()]
+    assert ["name", "James", "Smith", "Ignatius", "Vanderbeek"] in lines
+    assert ["phones", *["=", "(213)", "555-0134"] * 2] in lines
+    assert ["born", "15", "June", "1985"] in lines
+    assert f"https://my.quo.com/contacts/{contact_id}" in shown
+    assert max(map(len, shown.splitlines())) <= 70
+    head, row = office.run("review", "list").out.splitlines()
+    cells = dict(zip(head.split("\t"), row.split("\t"), strict=True))
+    assert (cells["our client"], cells["candidate"]) == ("James Smith", "Ignatius Vanderbeek")
+    assert (cells["id"], cells["candidate id"]) == (f"client_{client_id}", contact_id)
+
+
+def test_a_name_never_reaches_a_terminal_or_a_spreadsheet_as_a_command(office: Office) -> None:
+    hold_james(office)
+    [contact] = office.contacts()
+    office.sandbox.workspace.edit(contact["id"], {"defaultFields": {"firstName": "=1+1\x1b]0;owned\x07\u202e"}})
+    office.sync("--mode", "full")
+    for settings in ({}, {"TTY_COMPATIBLE": "1"}):
+        shown = office.run("review", "list", **settings).out
+        assert "=1+1" in shown
+        assert not any(bad in shown for bad in ("\x1b]", "\x07", "\u202e"))
+    [row] = csv.DictReader(io.StringIO(office.run("review", "list", "--format", "csv").out))
+    assert row["candidateName"].startswith("'=1+1")
+
+
+def test_a_decided_review_is_marked_and_taken_back(office: Office) -> None:
+    client_id, contact_id = hold_james(office)
+    assert office.run("review", "link", client_id[:8], contact_id[:6]).code == 0
+    [review] = office.run("review", "list", "--json").json["reviews"]
+    assert review["decided"] == f"link {contact_id}"
+    assert office.run("status", "--json").json["reviews"] == {"open": 0}
+    assert "decided: link" in office.run("review", "list", TTY_COMPATIBLE="1").out
+    assert office.run("review", "separate", "--all", "--json").json["decided"] == []
+    undone = office.run("review", "undo", client_id[:8], "--json").json
+    assert (undone["undone"], undone["actedOn"]) == (f"client_{client_id}", False)
+    assert office.run("status", "--json").json["reviews"] == {"open": 1}
+    assert office.sync()["contacts"]["held"] == 1
+    assert office.run("review", "undo", client_id).code == 2
+    office.run("review", "separate", client_id)
+    assert office.run("review", "link", client_id).code == 0  # another decision takes the place of the first
+    assert office.sync()["contacts"]["adopted"] == 1
+    assert office.run("review", "undo", client_id, "--json").json["actedOn"] is True
+    assert office.state("SELECT count(*) FROM cards") == [(0,)]
+
+
+def test_the_release_of_what_was_rolled_back_is_taken_back(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES_ALONE)
+    office.sync()
+    assert office.run("rollback", "--yes", "latest").code == 0
+    assert office.run("review", "separate", client_id).code == 0
+    assert office.run("review", "undo", client_id).code == 0
+    assert office.sync()["contacts"]["held"] == 1
+    assert office.contacts() == []
+
+
+def test_linking_everything_needs_a_yes_and_says_what_it_left(office: Office) -> None:
+    client_id, _ = hold_james(office)
+    office.sandbox.workspace.add(STRANGER)
+    assert office.sync("--mode", "full")["contacts"]["held"] == 1
+    ran = office.run("review", "link", "--all")
+    assert (ran.code, "add --yes" in ran.err) == (2, True)
+    ran = office.run("review", "link", "--all", "--yes")
+    assert f"left: client_{client_id}: several candidates are equally good" in ran.out
+    assert "nothing decided" in ran.out.splitlines()[-1]
+
+
+def test_integer_ids_are_never_completed(office: Office) -> None:
+    office.sql("CREATE TABLE clients (id int PRIMARY KEY, client_name text, phone text)")
+    office.sql("INSERT INTO clients VALUES (1234567, 'James Smith', '213-555-0134')")
+    office.sandbox.workspace.add(STRANGER)
+    office.sync()
+    assert office.run("review", "separate", "client_123456").code == 2
+    assert office.run("review", "separate", "1234567").code == 0
 
 
 def test_linking_joins_the_candidate(office: Office) -> None:

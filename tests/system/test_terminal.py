@@ -103,6 +103,39 @@ def test_reviews_are_walked_through_one_by_one(office: Office) -> None:
     assert office.sync()["contacts"]["adopted"] == 1
 
 
+def test_the_walk_separates_the_rest_of_a_kind_and_takes_it_back(office: Office) -> None:
+    names = ("Walter Frey", "Anna Lindqvist", "Marek Kowalczyk")
+    office.make_clients(*({"client_name": name, "phone": f"213-555-015{n}"} for n, name in enumerate(names)))
+    for n in range(3):
+        phone = {"name": "Cell", "value": f"+1213555015{n}"}
+        office.sandbox.workspace.add({"defaultFields": {"firstName": "Ignatius Vanderbeek", "phoneNumbers": [phone]}})
+    assert office.sync()["contacts"]["held"] == 3
+    terminal = Terminal(office, "review")
+    for asked, keys in enumerate(("?\r", "s\r", "a\r"), start=1):
+        terminal.read_until(lambda shown, asked=asked: shown.count("q = quit") == asked)  # type: ignore[misc]
+        terminal.type(keys)
+    assert terminal.finish() == 0
+    assert "none of them: the next sync creates" in terminal.shown
+    assert "a = separate all 2 held for this reason" in terminal.shown
+    assert "3 decided; the next sync acts on it" in terminal.shown
+    assert office.sync()["contacts"]["created"] == 3
+
+
+def test_the_walk_takes_the_last_decision_back(office: Office) -> None:
+    hold_james(office)
+    office.add_client({"client_name": "Ann Lee", "phone": "213-555-0199"})
+    phone = {"name": "Cell", "value": "+12135550199"}
+    office.sandbox.workspace.add({"defaultFields": {"firstName": "Ignatius Vanderbeek", "phoneNumbers": [phone]}})
+    assert office.sync()["contacts"]["held"] == 2
+    terminal = Terminal(office, "review")
+    for asked, keys in enumerate(("s\r", "u\r", "q\r"), start=1):
+        terminal.read_until(lambda shown, asked=asked: shown.count("q = quit") == asked)  # type: ignore[misc]
+        terminal.type(keys)
+    assert terminal.finish() == 0
+    assert "nothing decided" in terminal.shown
+    assert office.state("SELECT count(*) FROM decisions") == [(0,)]
+
+
 def test_the_end_of_input_leaves_the_reviews_quietly(office: Office) -> None:
     hold_james(office)
     terminal = Terminal(office, "review")

@@ -1,0 +1,222 @@
+"""Reviews on a terminal: both sides beside each other, and the walk from one to the next."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import typer
+
+from openphone_sync.cli.explain import show_client
+from openphone_sync.cli.options import read_settings
+from openphone_sync.cli.output import print_notice
+from openphone_sync.cli.terminal import Side, is_terminal, print_line, print_sides, print_table
+from openphone_sync.config import Settings
+from openphone_sync.documents import clean_line
+from openphone_sync.errors import RunError
+from openphone_sync.model import Candidate, Decision
+from openphone_sync.run.decide import decide_link, decide_separate, save_decision, undo_decision
+from openphone_sync.views.cards import Card, describe_maker, find_same_emails, find_same_phones
+from openphone_sync.views.review import Review, read_reviews
+from openphone_sync.views.words import format_day, format_phone
+from openphone_sync.wiring import change_state, read_state
+
+HELP = """\
+  1, 2, ...  our client is this candidate: the next sync links the two
+  s          none of them: the next sync creates a contact of its own
+  a          after s: separate all that are left and held for the same reason
+  u          take the last decision back
+  e          explain the client: what it maps to and what was sent (asks the database and OpenPhone)
+  Enter      decide later
+  q          stop; what is decided stays decided"""
+
+
+def describe_next(decided: int) -> str:
+    """What happens after so many decisions."""
+    if not decided:
+        return "nothing decided; openphone-sync review list shows what is open"
+    return (
+        f"{decided} decided; the next sync acts on it (now: openphone-sync sync)."
+        " Until then openphone-sync review undo ID takes a decision back"
+    )
+
+
+def print_reviews(reviews: Sequence[Review], settings: Settings) -> None:
+    """All of them: side by side on a terminal, elsewhere one line for each candidate."""
+    if not reviews:
+        typer.echo("no open reviews")
+    elif is_terminal():
+        for review in reviews:
+            print_review(review, settings)
+        opened = sum(not review.decided for review in reviews)
+        typer.echo(f"{opened} open, {len(reviews) - opened} decided; decide them with openphone-sync review")
+    else:
+        rows = [
+            (
+                review.person.name,
+                card.name,
+                f"{candidate.score:.2f}",
+                f"{review.reason}; {candidate.words}".rstrip("; "),
+                review.decided,
+                review.review_id,
+                candidate.subject,
+            )
+            for review in reviews
+            for candidate in review.candidates or (Candidate("", "", 0.0, ""),)
+            for card in [review.card_of(candidate)]
+        ]
+        print_table(("our client", "candidate", "score", "why", "decided", "id", "candidate id"), rows)
+
+
+def print_review(review: Review, settings: Settings) -> None:
+    """Our person beside each candidate."""
+    decided = f" (decided: {review.decided})" if review.decided else ""
+    print_line(f"\n{clean_line(review.person.name)} is held: {review.reason}{decided}")
+    typer.echo(f"  {review.review_id}")
+    for number, candidate in enumerate(review.candidates, start=1):
+        card = review.card_of(candidate)
+        print_sides(("our client", f"candidate {number}"), _make_sides(review.person, card, settings))
+        where = card.address or candidate.subject
+        print_line(f"  evidence: {candidate.words} ({candidate.score:.2f})")
+        typer.echo(f"  {where}")
+
+
+def _make_sides(ours: Card, theirs: Card, settings: Settings) -> list[Side]:
+    region = settings.region
+    phones = find_same_phones(ours, theirs, region)
+    same_phones = frozenset(format_phone(one, region) for one in phones)
+    days = [format_day(card.birth_date) for card in (ours, theirs)]
+    single = (
+        ("name", ours.name, theirs.name),
+        ("company", ours.company, theirs.company),
+        ("role", ours.role, theirs.role),
+        ("born", *days),
+    )
+    numbers = [[format_phone(one, region) for one in card.phones] for card in (ours, theirs)]
+    makers = [describe_maker(card, settings.source) for card in (ours, theirs)]
+    single_sides: list[Side] = [(label, _one(own), _one(other), _same(own, other)) for label, own, other in single]
+    return [
+        *single_sides,
+        ("phones", numbers[0], numbers[1], same_phones),
+        ("e-mail", ours.emails, theirs.emails, find_same_emails(ours, theirs)),
+        ("made by", _one(makers[0]), _one(makers[1]), frozenset(makers)),
+    ]
+
+
+def _one(value: str) -> list[str]:
+    return [value] if value else []
+
+
+def _same(ours: str, theirs: str) -> frozenset[str]:
+    return frozenset({ours, theirs}) if ours.casefold() == theirs.casefold() else frozenset()
+
+
+# --- one after the other -------------------------------------------------------------------------------------------
+
+
+def walk(context: typer.Context) -> None:
+    """One question for each open review; quitting early keeps what was decided.
+
+    Takes the lock for each decision only, so that a prompt left open does not block the nightly sync.
+    """
+    settings = read_settings(context)
+    with read_state(settings) as store:
+        reviews = [review for review in read_reviews(store) if not review.decided]
+    if not reviews:
+        typer.echo("no open reviews")
+        return
+    decided = _Walk(context, settings, reviews).run()
+    typer.echo(describe_next(decided))
+
+
+class _Walk:
+    """Where the walk is: the review that is shown, and what was decided on the way."""
+
+    def __init__(self, context: typer.Context, settings: Settings, reviews: list[Review]) -> None:
+        self._context = context
+        self._settings = settings
+        self._reviews = reviews
+        self._position = 0
+        self._history: list[int] = []  # positions of what was decided, in the order of the decisions
+        self._last_kind: tuple[str, str] | None = None  # of the review that was just separated
+
+    def run(self) -> int:
+        """Ask until all are decided or left; returns how many decisions stand."""
+        shown = -1
+        while self._position < len(self._reviews):
+            if shown != self._position:
+                typer.echo(f"\n{self._position + 1} of {len(self._reviews)}")
+                print_review(self._reviews[self._position], self._settings)
+                shown = self._position
+            answer = self._ask()
+            if answer == "q":
+                break
+            try:
+                self._act(answer)
+            except RunError as error:  # a sync is running, or the database is down: nothing was decided
+                print_notice(str(error))
+        return len(self._history)
+
+    def _act(self, answer: str) -> None:
+        review = self._reviews[self._position]
+        if answer == "?":
+            typer.echo(HELP)
+        elif answer == "e":
+            show_client(self._context, review.link.client_id)
+        elif answer == "u":
+            self._undo()
+        elif answer == "a":
+            for position in self._find_alike():
+                self._decide(position, decide_separate(self._reviews[position]))
+            self._skip_decided()
+        elif answer == "s":
+            self._decide(self._position, decide_separate(review))
+            self._last_kind = review.kind
+            self._skip_decided()
+        elif answer:
+            self._decide(self._position, decide_link(review, review.candidates[int(answer) - 1].subject))
+            self._last_kind = None
+            self._skip_decided()
+        else:
+            self._position += 1
+
+    def _decide(self, position: int, decisions: list[Decision]) -> None:
+        with change_state(self._settings) as store:
+            save_decision(store, self._reviews[position], decisions, time.time())
+        self._history.append(position)
+
+    def _undo(self) -> None:
+        if not self._history:
+            typer.echo("nothing to take back")
+            return
+        position = self._history[-1]
+        with change_state(self._settings) as store:
+            undo_decision(store, self._reviews[position].review_id)
+        self._history.pop()
+        self._position, self._last_kind = position, None
+
+    def _skip_decided(self) -> None:
+        while self._position in self._history:
+            self._position += 1
+
+    def _find_alike(self) -> list[int]:
+        """Positions of those that are left and held for the reason of the one that was just separated."""
+        rest = range(self._position, len(self._reviews))
+        return [one for one in rest if self._reviews[one].kind == self._last_kind and one not in self._history]
+
+    def _ask(self) -> str:
+        """The number of a candidate, a letter, or empty for later."""
+        candidates = len(self._reviews[self._position].candidates)
+        alike = len(self._find_alike())
+        accepted = {str(number) for number in range(1, candidates + 1)} | {"s", "u", "e", "?", "", "q"}
+        accepted |= {"a"} if alike else set()
+        more = f", a = separate all {alike} held for this reason" if alike else ""
+        question = f"number = same person, s = separate{more}, u = undo, e = explain, ? = help, Enter = later, q = quit"
+        while True:
+            try:
+                answer = str(typer.prompt(question, default="", show_default=False)).strip().lower()
+            except typer.Abort:
+                typer.echo()
+                return "q"
+            if answer in accepted:
+                return answer

@@ -1,0 +1,51 @@
+"""Ids as people type them: exact, or a unique beginning of one that nobody would type whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from openphone_sync.errors import ConfigurationError
+
+SHORTEST = 6
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+_HEX = re.compile(r"[0-9a-f]{16,}", re.IGNORECASE)
+_PREFIX = "client_"
+_RELATED = "_alt_"
+
+
+def find_id(text: str, known: Iterable[str]) -> str | None:
+    """The known id that ``text`` is, or the only one that it begins; None without one.
+
+    Beginnings count from six characters on, and only of UUIDs and long hexadecimal ids: 1234567 begins no integer.
+    The prefix ``client_`` of external ids may be left out. `ConfigurationError` where several begin so.
+    """
+    ids = list(dict.fromkeys(known))
+    for exact in (text, _PREFIX + text):
+        if exact in ids:
+            return exact
+    typed, _, slot = text.removeprefix(_PREFIX).lower().partition(_RELATED)
+    if len(typed) < SHORTEST:
+        return None
+    alike = [one for one in ids if _is_long(one) and one.removeprefix(_PREFIX).lower().startswith(typed)]
+    same_slot = [
+        one for one in alike if one.partition(_RELATED)[2] == slot
+    ]  # the client comes before the related people
+    found = same_slot or ([] if slot else alike)
+    if len(found) > 1:
+        raise ConfigurationError(f"several ids begin with {text} ({', '.join(sorted(found)[:5])}); give a longer one")
+    return found[0] if found else None
+
+
+def shorten(external_id: str) -> str:
+    """An id as tables show it: the first eight characters of a UUID or hexadecimal id, others whole."""
+    bare = external_id.removeprefix(_PREFIX)
+    if not _is_long(external_id):
+        return external_id
+    found = _UUID.match(bare) or _HEX.match(bare)
+    return bare[:8] + bare[found.end() :] if found else external_id
+
+
+def _is_long(known: str) -> bool:
+    bare = known.removeprefix(_PREFIX)
+    return bool(_UUID.match(bare) or _HEX.match(bare)) and not bare.isdecimal()
