@@ -251,6 +251,8 @@ class Setting:
     secret: bool = False
 
 
+_MAPPING = "OPENPHONE_MAPPING"
+
 SETTINGS: tuple[Setting, ...] = (
     Setting(
         "OPENPHONE_API_KEY",
@@ -366,7 +368,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("OPENPHONE_TIMEOUT", "timeout_ms", "30000", "ms to wait for an answer", _number(1, 600000, int)),
     Setting(
-        "OPENPHONE_MAPPING",
+        _MAPPING,
         "mapping_file",
         "",
         "path of a mapping file (TOML) in place of the built-in one",
@@ -538,7 +540,10 @@ def _read_env_files(environ: Mapping[str, str], env_file: Path | None, folder: P
         if found is not None:
             is_named = env_file is not None and path.samefile(env_file)
             _check_trust(path, is_found=path.parent == folder and not is_named)
-        texts.update(_present(found or {}))
+        present = _present(found or {})
+        if _MAPPING in present:  # a relative path counts from the file that says it: cron starts in another folder
+            present[_MAPPING] = str(path.parent.absolute() / expand_home(Path(present[_MAPPING])))
+        texts.update(present)
     return texts
 
 

@@ -174,6 +174,17 @@ def test_faults_of_the_mapping_stand_beside_those_of_other_settings(tmp_path: Pa
     assert "OPENPHONE_TIMEOUT" in str(caught.value)
 
 
+def test_a_relative_path_counts_from_the_env_file_that_says_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "mapping.toml").write_text(GOOD, encoding="utf-8")
+    (tmp_path / "conf" / "env").write_text("OPENPHONE_MAPPING=mapping.toml\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings({"HOME": str(tmp_path)}, env_file=Path("conf/env"))
+    assert settings.mapping_file == tmp_path / "conf" / "mapping.toml"
+    environ = {"HOME": str(tmp_path), "OPENPHONE_MAPPING": "conf/mapping.toml"}
+    assert load_settings(environ).mapping_file == tmp_path / "conf" / "mapping.toml"
+
+
 def test_keys_of_custom_fields_are_known_by_the_mapping_in_force(tmp_path: Path) -> None:
     path = tmp_path / "mapping.toml"
     path.write_text(GOOD + '[[client.fields]]\nnames = "Date of Last Visit"\ncolumn = "seen"\n', encoding="utf-8")
