@@ -525,6 +525,65 @@ def env_files(environ: Mapping[str, str], env_file: Path | None, folder: Path) -
     return ([env_file] if env_file else []) + files
 
 
+@dataclass(frozen=True, slots=True)
+class SettingInForce:
+    """A setting as it is in force. ``value`` is masked where it is secret; ``origin`` is a file, a variable or default."""
+
+    name: str
+    value: str
+    origin: str
+
+
+def list_settings(
+    environ: Mapping[str, str], *, env_file: Path | None = None, folder: Path | None = None
+) -> list[SettingInForce]:
+    """Every setting with its value and where it comes from, and at the end unknown names in env files.
+
+    `ConfigurationError` only where an env file cannot be read: a value that is not accepted is shown all the same.
+    """
+    sources: list[tuple[str, Mapping[str, str]]] = []
+    for path in reversed(env_files(environ, env_file, folder or Path())):
+        alone = _read_env_files(environ, path, folder or Path()) if path == env_file else _read_one(path)
+        sources.append((str(path), alone))
+    sources.append(("environment", _present(environ)))
+    shown: list[SettingInForce] = []
+    for setting in SETTINGS:
+        value, origin = setting.default or "-", "default"
+        for source, texts in sources:
+            for name in (*_ALIASES.get(setting.name, ()), setting.name):
+                if name in texts:
+                    value, origin = texts[name], source if name == setting.name else f"{source} ({name})"
+        shown.append(
+            SettingInForce(setting.name, _mask(value) if setting.secret and origin != "default" else value, origin)
+        )
+    known = set(_BY_NAME)
+    for source, texts in sources:
+        names = [name for name in texts if _CUSTOM_FIELD.fullmatch(name) and name not in known]
+        shown += [SettingInForce(name, texts[name], source) for name in sorted(names)]
+    return shown
+
+
+def list_unknown_settings(
+    environ: Mapping[str, str], *, env_file: Path | None = None, folder: Path | None = None
+) -> list[str]:
+    """Names in env files that are not settings, each with the nearest one."""
+    return list(_unknown_names(_read_env_files(environ, env_file, folder or Path()), None))
+
+
+def _read_one(path: Path) -> dict[str, str]:
+    try:
+        return _present(_read_env_file(path)) if path.is_file() else {}
+    except (OSError, UnicodeDecodeError):
+        raise ConfigurationError(
+            f"the env file {path} cannot be read; check its rights, and that it is UTF-8 text"
+        ) from None
+
+
+def _mask(value: str) -> str:
+    """Enough of a secret to tell two apart, never enough to use it."""
+    return f"{value[:2]}...{value[-2:]}" if len(value) > 16 and "@" not in value else "(set)"
+
+
 def _read_env_files(environ: Mapping[str, str], env_file: Path | None, folder: Path) -> dict[str, str]:
     """What the env files say, the ruling one last."""
     texts: dict[str, str] = {}
@@ -617,7 +676,7 @@ def describe_missing(setting: str, texts: Iterable[str] = ()) -> str:
 def _fault_message(faults: list[str]) -> str:
     if len(faults) == 1:
         return faults[0]
-    return f"{len(faults)} settings need mending:\n" + "\n".join(f"  {fault}" for fault in faults)
+    return f"{len(faults)} settings need fixing:\n" + "\n".join(f"  {fault}" for fault in faults)
 
 
 def _custom_field_keys(texts: Mapping[str, str]) -> dict[str, str]:
@@ -633,8 +692,8 @@ def _unknown_names(texts: Mapping[str, str], mapping_file: Path | None) -> Itera
     for setting in sorted(texts):
         if setting.startswith("OPENPHONE_") and setting not in known:
             close = difflib.get_close_matches(setting, known, n=1)
-            mend = f"write {close[0]}, if that is meant" if close else "take it out"
-            yield f"unknown setting {setting} in an env file; " + mend
+            fix = f"write {close[0]}, if that is meant" if close else "take it out"
+            yield f"unknown setting {setting} in an env file; " + fix
 
 
 def default_state_dir(environ: Mapping[str, str]) -> str:
