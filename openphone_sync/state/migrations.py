@@ -25,12 +25,6 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgspec
-
-from openphone_sync.model import Base, RemoteContact
-from openphone_sync.rules.merging import mark_met
-from openphone_sync.rules.phones import normalise_phone
-
 APPLICATION_ID = 0x4F505359
 """``OPSY``: marks the file as ours (``PRAGMA application_id``), so that another program's file is never touched."""
 
@@ -288,7 +282,9 @@ def _migrate_to_2(db: sqlite3.Connection) -> None:
         """
     )
     db.execute("DROP TABLE old_links")
-    _mark_adopted(db)
+    from openphone_sync.state.adoptions import mark_adopted  # noqa: PLC0415  # the rules: 60 ms that every look saves
+
+    mark_adopted(db)
     db.execute("UPDATE journal SET link = new_link(link) WHERE link IS NOT NULL")
     db.execute(
         """
@@ -300,24 +296,6 @@ def _migrate_to_2(db: sqlite3.Connection) -> None:
         """
     )
     db.execute("DROP TABLE old_decisions")
-
-
-def _mark_adopted(db: sqlite3.Connection) -> None:
-    """Mark as a person's what stood on a contact before version 1 adopted it, as far as the journal still knows."""
-    adoptions = db.execute(
-        """
-        SELECT l.external_id, l.base, j.before FROM journal j JOIN links l USING (contact_id)
-        WHERE j.kind = 'adopt' AND j.result = 'done' AND j.before IS NOT NULL AND l.base IS NOT NULL
-          AND json_extract(CAST(j.before AS TEXT), '$.external_id') IS NOT j.external_id  -- else it was ours before
-        ORDER BY j.entry_id
-        """
-    ).fetchall()
-    for external_id, base, before in adoptions:
-        values = msgspec.json.decode(base, type=Base).values
-        contact = msgspec.json.decode(before, type=RemoteContact)
-        # The region of the office is not known here: it matters only for a number that the API did not store as E.164.
-        marked = mark_met(values, contact, lambda text: normalise_phone(text, "US"))
-        db.execute("UPDATE links SET base = ? WHERE external_id = ?", (msgspec.json.encode(marked), external_id))
 
 
 def _migrate_link(blob: bytes) -> bytes:

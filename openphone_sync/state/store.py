@@ -541,7 +541,7 @@ def _journal_entry(row: tuple[Any, ...]) -> JournalEntry:
 
 
 def _dump(value: object) -> bytes | None:
-    return None if value is None else msgspec.json.encode(value)
+    return None if value is None else msgspec.json.encode(value, order="deterministic")
 
 
 def _load(blob: bytes | None, kind: type[_T]) -> _T | None:

@@ -21,9 +21,10 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CODE = {str(path.relative_to(ROOT)) for path in (ROOT / "openphone_sync").rglob("*.py")} | {
-    "openphone_sync/py.typed",
-    "openphone_sync/mapping.toml",
+CODE = {
+    str(path.relative_to(ROOT))
+    for path in (ROOT / "openphone_sync").rglob("*")
+    if path.suffix in {".py", ".typed", ".toml", ".html", ".css"}
 }
 
 
