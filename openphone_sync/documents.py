@@ -1,4 +1,5 @@
-"""How values are written for scripts and people: JSON, CSV, times, durations, sizes and counts.
+"""How values are written for scripts and people: JSON, CSV, times, durations, sizes and counts; and what must not be
+written as it is: texts from the database or the API that a terminal, a log or a spreadsheet would obey.
 
 Imports nothing of the product, because monitors run `status` and `metrics` every minute.
 """
@@ -15,33 +16,64 @@ from typing import Any
 
 SCHEMA_VERSION = 1
 JOB_ID = "openphone-daily-sync"
-_FORMULA_STARTS = ("=", "+", "-", "@", "'")
-_JOINERS = "\u200c\u200d"  # Persian and emoji need them
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def to_json(document: Mapping[str, Any]) -> str:
-    """The document as text with a closing newline."""
-    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+    """The document as text with a closing newline. What a terminal would obey stands there as an escape (``\\u009b``)."""
+    return escape_json(json.dumps(document, ensure_ascii=False, indent=2)) + "\n"
 
 
 def to_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table for a spreadsheet, with a header line; a cell that looks like a formula gains an apostrophe in front."""
+    """A table for a spreadsheet, with a header line; no cell is a formula."""
     out = io.StringIO()
-    csv.writer(out).writerows((columns, *([_make_cell(value) for value in row] for row in rows)))
+    guarded = ([guard_cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
+    csv.writer(out).writerows((columns, *guarded))
     return out.getvalue()
 
 
-def _make_cell(value: object) -> str:
-    text = str(value)
-    return f"'{text}" if text.lstrip().startswith(_FORMULA_STARTS) else text
+# --- texts that would be obeyed ------------------------------------------------------------------------------------
+
+_OBEYED = (
+    "\x00-\x1f\x7f-\x9f"  # control characters: line breaks, and what begins the orders to a terminal
+    "\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # direction, nothing at all
+    "\ud800-\udfff"  # halves of characters, which no encoding can write
+)
+_TO_ESCAPE = re.compile(f"[{_OBEYED}]")
+_TO_ESCAPE_IN_JSON = re.compile(f"[{_OBEYED}]".replace("\x00-\x1f", ""))
+
+INVISIBLE = (
+    " \t\r\n\v\f\x00\x85\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180e\u3000\u3164\ufeff\uffa0"
+    + "".join(map(chr, [*range(0x2000, 0x2010), *range(0x2028, 0x2030), *range(0x205F, 0x2070)]))
+)
+"""What a spreadsheet may pass over before it looks whether a cell begins like a formula."""
+FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+GUARDED_STARTS = ("'", "\t", "\r", "\n")
+"""Spreadsheets eat an apostrophe at the start, and some of them take what follows a tab or line break for a cell's start."""
 
 
-def clean_line(text: str) -> str:
-    """The text in one line, safe for a terminal: control and direction characters become U+FFFD, white space blanks."""
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() or one in _JOINERS else " " if one.isspace() else "\ufffd" for one in text)
+def escape_text(text: str) -> str:
+    """One line, with ``\\n``, ``\\x1b`` or ``\\u202e`` for what a terminal or a log would obey or hide."""
+    return _TO_ESCAPE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def escape_json(text: str) -> str:
+    """JSON with the same values, whose strings hold nothing that a terminal would obey."""
+    return _TO_ESCAPE_IN_JSON.sub(_write_units, text)
+
+
+def _write_units(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
+
+
+def guard_cell(text: str) -> str:
+    """A spreadsheet's cell, with an apostrophe before what it would take for a formula."""
+    obeyed = text.lstrip(INVISIBLE).startswith(FORMULA_STARTS) or text.startswith(GUARDED_STARTS)
+    return f"'{text}" if obeyed else text
+
+
+# --- times, durations, sizes, counts -------------------------------------------------------------------------------
 
 
 def format_time(seconds: float) -> str:

@@ -11,6 +11,7 @@ from typer.core import TyperCommand
 
 from openphone_sync.cli.exit import run_to_exit_code
 from openphone_sync.cli.options import Group
+from openphone_sync.cli.output import echo
 from openphone_sync.errors import EXIT_CODES
 
 PROGRAM = "openphone-sync"
@@ -86,7 +87,7 @@ def _show_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version  # noqa: PLC0415  # 9 ms
 
-        typer.echo(f"{PROGRAM} {version(PROGRAM)}")
+        echo(f"{PROGRAM} {version(PROGRAM)}")
         raise typer.Exit
 
 

@@ -22,7 +22,7 @@ from openphone_sync.cli.options import (
     read_settings,
     refuse_empty,
 )
-from openphone_sync.cli.output import print_json, print_notice
+from openphone_sync.cli.output import echo, print_json, print_notice
 from openphone_sync.cli.signals import finish_on_signal
 from openphone_sync.cli.terminal import show_progress
 from openphone_sync.config import API, Settings, load_mapping
@@ -184,7 +184,7 @@ def archive_html(
         )
     elif not read_globals(context).quiet:
         count = "1 conversation" if len(entries) == 1 else f"{len(entries):,} conversations"
-        typer.echo(f"{count} written to {target}")
+        echo(f"{count} written to {target}")
 
 
 def _make_rules(settings: Settings) -> MappingRules:
@@ -241,25 +241,25 @@ def _save_page(target: Path, pieces: Iterable[bytes]) -> None:
 def _print_report(report: dict[str, Any]) -> None:
     conversations, items, media = report["conversations"], report["items"], report["media"]
     left = f", {conversations['left']:,} left" if conversations["left"] else ""
-    typer.echo(
+    echo(
         f"archive {report['status']}: {conversations['selected']:,} conversations, {conversations['fetched']:,} brought up to "
         f"date, {conversations['unchanged']:,} unchanged{left}"
     )
-    typer.echo(
+    echo(
         f"{items['added']:,} new items, {items['changed']:,} changed; {media['added']:,} files of media "
         f"({format_size(media['bytes'])}); {report['requests']['total']:,} requests in {report['durationSeconds']:.1f} s"
     )
     for what, count in report["gaps"].items():
-        typer.echo(f"  not had: {what} ({count:,})")
-    typer.echo(f"manifest SHA-256 {report['manifestSha256']}")
+        echo(f"  not had: {what} ({count:,})")
+    echo(f"manifest SHA-256 {report['manifestSha256']}")
 
 
 def _print_verified(verified: Verified, sha256: str) -> None:
     kinds = (("changed", verified.changed), ("missing", verified.missing), ("additional", verified.additional))
     for kind, names in kinds:
         for name in names[:LISTED]:
-            typer.echo(f"{kind}: {name if name.isprintable() else ascii(name)}")
+            echo(f"{kind}: {name}")
         if len(names) > LISTED:
-            typer.echo(f"{kind}: and {len(names) - LISTED:,} more; --json names all")
+            echo(f"{kind}: and {len(names) - LISTED:,} more; --json names all")
     result = "as written" if verified.is_whole else "not as written"
-    typer.echo(f"archive {result}: {verified.files:,} files; manifest SHA-256 {sha256}")
+    echo(f"archive {result}: {verified.files:,} files; manifest SHA-256 {sha256}")

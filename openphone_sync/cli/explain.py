@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from openphone_sync.cli.options import BOTH, Command, JsonOption, make_app, read_globals, read_settings
-from openphone_sync.cli.output import print_json
+from openphone_sync.cli.output import echo, print_json
 from openphone_sync.cli.running import open_command
 from openphone_sync.run.context import SyncOptions
 from openphone_sync.views.explain import explain as make_explanation
@@ -56,9 +56,9 @@ def show_client(
 
 def _print(document: dict[str, Any]) -> None:
     place = "in the source" if document["inSource"] else "no longer in the source"
-    typer.echo(f"client {document['clientId']}: {place}")
+    echo(f"client {document['clientId']}: {place}")
     for note in document["notes"]:
-        typer.echo(f"  {note}")
+        echo(f"  {note}")
     for contact in document["contacts"]:
         _print_contact(contact, document["customFieldNames"])
 
@@ -66,28 +66,29 @@ def _print(document: dict[str, Any]) -> None:
 def _print_contact(contact: dict[str, Any], names: dict[str, str]) -> None:
     standing = contact["standing"] or "not yet synchronised"
     reason = f": {contact['reason']}" if contact["reason"] else ""
-    typer.echo(f"\n{contact['externalId']}  {standing}{reason}")
+    echo()
+    echo(f"{contact['externalId']}  {standing}{reason}")
     for words in (contact["skipped"], contact["unfit"]):
         if words:
-            typer.echo(f"  cannot be created: {words}")
+            echo(f"  cannot be created: {words}")
     if contact["contactId"]:
-        typer.echo(f"  OpenPhone contact {contact['contactId']}")
+        echo(f"  OpenPhone contact {contact['contactId']}")
     _print_wanted(contact["wanted"], names)
     for candidate in contact["candidates"]:
-        typer.echo(f"  could be {candidate['subject']}: {candidate['words']} ({candidate['score']:.2f})")
+        echo(f"  could be {candidate['subject']}: {candidate['words']} ({candidate['score']:.2f})")
     for decision in contact["decisions"]:
-        typer.echo(f"  decided: {decision['choice']} {decision['candidate']}")
+        echo(f"  decided: {decision['choice']} {decision['candidate']}")
     for write in contact["writes"]:
         answer = f" ({write['message']})" if write["message"] else ""
-        typer.echo(f"  {write['at']}  {write['action']} {write['result'] or 'open'}{answer}")
+        echo(f"  {write['at']}  {write['action']} {write['result'] or 'open'}{answer}")
 
 
 def _print_wanted(wanted: dict[str, Any] | None, names: dict[str, str]) -> None:
     if wanted is None:
         return
-    typer.echo(f"  maps to {wanted['firstName']}, {wanted['company']}, {wanted['role']}")
+    echo(f"  maps to {wanted['firstName']}, {wanted['company']}, {wanted['role']}")
     for item in (*wanted["phoneNumbers"], *wanted["emails"]):
-        typer.echo(f"    {item['label']}: {item['value']}")
+        echo(f"    {item['label']}: {item['value']}")
     for key, value in wanted["customFields"].items():
         if value is not None:
-            typer.echo(f"    {names.get(key, key)}: {value}")
+            echo(f"    {names.get(key, key)}: {value}")

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from openphone_sync.cli.options import Command, Group, JsonOption, make_app, read_settings
-from openphone_sync.cli.output import print_json
+from openphone_sync.cli.output import echo, print_json, print_text
 from openphone_sync.config import DATABASE
 from openphone_sync.documents import SCHEMA_VERSION
 from openphone_sync.mapping_file import BUILT_IN, MappingFaultsError, load_mapping, read_mapping_text
@@ -42,7 +42,7 @@ def mapping_show(context: typer.Context, as_json: JsonOption = False) -> None:
     path = read_settings(context).mapping_file
     text = read_mapping_text(path or BUILT_IN)
     if not as_json:
-        typer.echo(text, nl=False)
+        print_text(text)
         return
     print_json(
         {"schemaVersion": SCHEMA_VERSION, "file": str(path) if path else None, "mapping": tomllib.loads(text)},
@@ -76,9 +76,9 @@ def mapping_check(
         document = {"file": str(file.absolute()), "ok": not faults, "faults": faults, "missingColumns": missing}
         print_json({"schemaVersion": SCHEMA_VERSION, **document})
     else:
-        typer.echo(f"{file} is a valid mapping")
+        echo(f"{file} is a valid mapping")
         if missing:
-            typer.echo(f"optional columns that the client table lacks: {', '.join(missing)}")
+            echo(f"optional columns that the client table lacks: {', '.join(missing)}")
     raise typer.Exit(2 if faults else 0)
 
 

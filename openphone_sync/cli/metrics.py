@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from openphone_sync.cli.options import Command, make_app, read_settings
-from openphone_sync.cli.output import print_json
+from openphone_sync.cli.output import print_json, print_text
 from openphone_sync.documents import describe_contacts, format_duration
 from openphone_sync.ops.crontab import find_zone
 from openphone_sync.state import peek_history
@@ -51,7 +51,7 @@ def metrics(
     elif form is Format.PROMETHEUS:
         from openphone_sync.views.prometheus import make_prometheus  # noqa: PLC0415  # 30 ms
 
-        typer.echo(make_prometheus(document, last_good, open_reviews), nl=False)
+        print_text(make_prometheus(document, last_good, open_reviews))
     else:
         _print_tables(document)
 

@@ -9,15 +9,26 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from openphone_sync.documents import SCHEMA_VERSION, to_json
+from openphone_sync.documents import SCHEMA_VERSION, escape_text, to_json
 from openphone_sync.errors import RunError
 from openphone_sync.ops.logging import find_redactor
 
 
 def print_json(document: Mapping[str, Any]) -> None:
     """One document on stdout, nothing else."""
-    sys.stdout.write(to_json(document))
-    sys.stdout.flush()
+    print_text(to_json(document))
+
+
+def echo(text: str = "") -> None:
+    """One line on stdout; what the database or the API put into it cannot order the terminal about."""
+    print_text(escape_text(text) + "\n")
+
+
+def print_text(text: str) -> None:
+    """Text that a program made, as it is: a table in CSV, a file for Prometheus."""
+    if sys.stdout is not None:  # it was closed from the start
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
 
 def make_error_document(error: RunError) -> dict[str, Any]:
@@ -35,7 +46,7 @@ def print_error(error: RunError) -> None:
 
 def print_notice(message: str) -> None:
     """One line on stderr, without secrets."""
-    line = f"openphone-sync: {_hide_secrets(message)}\n"
+    line = f"openphone-sync: {escape_text(_hide_secrets(message))}\n"
     with suppress(OSError, AttributeError):  # stderr is closed: the exit code has to do
         try:
             sys.stderr.write(line)

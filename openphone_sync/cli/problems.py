@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from openphone_sync.cli.options import Command, FormatOption, JsonOption, TableFormat, make_app, read_settings
-from openphone_sync.cli.output import print_json
+from openphone_sync.cli.output import echo, print_json, print_text
 from openphone_sync.cli.terminal import print_table
 from openphone_sync.views.problems import find_problems, make_csv, make_document
 from openphone_sync.wiring import read_state
@@ -26,9 +26,9 @@ def problems(context: typer.Context, form: FormatOption = TableFormat.TABLE, as_
     if as_json or form is TableFormat.JSON:
         print_json(make_document(found))
     elif form is TableFormat.CSV:
-        typer.echo(make_csv(found), nl=False)
+        print_text(make_csv(found))
     elif found:
         rows = [(one.externalId, one.kind, one.detail, one.other) for one in found]
         print_table(("contact", "kind", "what to fix", "looks like"), rows)
     else:
-        typer.echo("nothing to fix")
+        echo("nothing to fix")

@@ -22,7 +22,7 @@ from openphone_sync.cli.options import (
     make_app,
     read_settings,
 )
-from openphone_sync.cli.output import print_json
+from openphone_sync.cli.output import echo, print_json, print_text
 from openphone_sync.cli.reviewing import describe_next, print_reviews, walk
 from openphone_sync.documents import SCHEMA_VERSION
 from openphone_sync.errors import ConfigurationError
@@ -97,7 +97,7 @@ def review_list(
     if as_json or form is TableFormat.JSON:
         print_json(make_document(reviews, settings.region, settings.source))
     elif form is TableFormat.CSV:
-        typer.echo(make_csv(reviews, settings.region, settings.source), nl=False)
+        print_text(make_csv(reviews, settings.region, settings.source))
     else:
         print_reviews(reviews, settings)
 
@@ -161,9 +161,9 @@ def review_undo(
     if as_json:
         print_json({"schemaVersion": SCHEMA_VERSION, "undone": undone, "actedOn": acted})
     elif acted:
-        typer.echo(f"{undone}: the decision is taken back; what a run wrote for it stays (see openphone-sync explain)")
+        echo(f"{undone}: the decision is taken back; what a run wrote for it stays (see openphone-sync explain)")
     else:
-        typer.echo(f"{undone}: the decision is taken back; decide again with openphone-sync review")
+        echo(f"{undone}: the decision is taken back; decide again with openphone-sync review")
 
 
 @app.command("apply", cls=Command)
@@ -219,5 +219,5 @@ def _print_decided(decided: list[str], left: list[tuple[str, str]], *, as_json: 
         print_json({"schemaVersion": SCHEMA_VERSION, "decided": decided, "left": kept})
         return
     for review_id, reason in left:
-        typer.echo(f"left: {review_id}: {reason}")
-    typer.echo(describe_next(len(decided)))
+        echo(f"left: {review_id}: {reason}")
+    echo(describe_next(len(decided)))

@@ -9,10 +9,9 @@ import typer
 
 from openphone_sync.cli.explain import show_client
 from openphone_sync.cli.options import read_settings
-from openphone_sync.cli.output import print_notice
+from openphone_sync.cli.output import echo, print_notice, print_text
 from openphone_sync.cli.terminal import Side, is_terminal, print_line, print_sides, print_table
 from openphone_sync.config import Settings
-from openphone_sync.documents import clean_line
 from openphone_sync.errors import RunError
 from openphone_sync.model import Candidate, Decision
 from openphone_sync.run.decide import decide_link, decide_separate, save_decision, undo_decision
@@ -44,12 +43,12 @@ def describe_next(decided: int) -> str:
 def print_reviews(reviews: Sequence[Review], settings: Settings) -> None:
     """All of them: side by side on a terminal, elsewhere one line for each candidate."""
     if not reviews:
-        typer.echo("no open reviews")
+        echo("no open reviews")
     elif is_terminal():
         for review in reviews:
             print_review(review, settings)
         opened = sum(not review.decided for review in reviews)
-        typer.echo(f"{opened} open, {len(reviews) - opened} decided; decide them with openphone-sync review")
+        echo(f"{opened} open, {len(reviews) - opened} decided; decide them with openphone-sync review")
     else:
         rows = [
             (
@@ -71,14 +70,15 @@ def print_reviews(reviews: Sequence[Review], settings: Settings) -> None:
 def print_review(review: Review, settings: Settings) -> None:
     """Our person beside each candidate."""
     decided = f" (decided: {review.decided})" if review.decided else ""
-    print_line(f"\n{clean_line(review.person.name)} is held: {review.reason}{decided}")
-    typer.echo(f"  {review.review_id}")
+    echo()
+    print_line(f"{review.person.name} is held: {review.reason}{decided}")
+    echo(f"  {review.review_id}")
     for number, candidate in enumerate(review.candidates, start=1):
         card = review.card_of(candidate)
         print_sides(("our client", f"candidate {number}"), _make_sides(review.person, card, settings))
         where = card.address or candidate.subject
         print_line(f"  evidence: {candidate.words} ({candidate.score:.2f})")
-        typer.echo(f"  {where}")
+        echo(f"  {where}")
 
 
 def _make_sides(ours: Card, theirs: Card, settings: Settings) -> list[Side]:
@@ -123,10 +123,10 @@ def walk(context: typer.Context) -> None:
     with read_state(settings) as store:
         reviews = [review for review in read_reviews(store) if not review.decided]
     if not reviews:
-        typer.echo("no open reviews")
+        echo("no open reviews")
         return
     decided = _Walk(context, settings, reviews).run()
-    typer.echo(describe_next(decided))
+    echo(describe_next(decided))
 
 
 class _Walk:
@@ -145,7 +145,8 @@ class _Walk:
         shown = -1
         while self._position < len(self._reviews):
             if shown != self._position:
-                typer.echo(f"\n{self._position + 1} of {len(self._reviews)}")
+                echo()
+                echo(f"{self._position + 1} of {len(self._reviews)}")
                 print_review(self._reviews[self._position], self._settings)
                 shown = self._position
             answer = self._ask()
@@ -160,7 +161,7 @@ class _Walk:
     def _act(self, answer: str) -> None:
         review = self._reviews[self._position]
         if answer == "?":
-            typer.echo(HELP)
+            print_text(f"{HELP}\n")
         elif answer == "e":
             show_client(self._context, review.link.client_id)
         elif answer == "u":
@@ -187,7 +188,7 @@ class _Walk:
 
     def _undo(self) -> None:
         if not self._history:
-            typer.echo("nothing to take back")
+            echo("nothing to take back")
             return
         position = self._history[-1]
         with change_state(self._settings) as store:
@@ -216,7 +217,7 @@ class _Walk:
             try:
                 answer = str(typer.prompt(question, default="", show_default=False)).strip().lower()
             except typer.Abort:
-                typer.echo()
+                echo()
                 return "q"
             if answer in accepted:
                 return answer

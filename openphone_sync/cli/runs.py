@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from openphone_sync.cli.options import Command, Group, JsonOption, make_app, read_settings
-from openphone_sync.cli.output import print_json
+from openphone_sync.cli.output import echo, print_json
 from openphone_sync.cli.terminal import print_table
 from openphone_sync.documents import SCHEMA_VERSION, describe_contacts, format_time
 from openphone_sync.model import JournalEntry
@@ -75,7 +75,7 @@ def runs_show(context: typer.Context, run: RunArgument, as_json: JsonOption = Fa
         began = {"startedAt": format_time(record.started_at)}
         print_json({"schemaVersion": SCHEMA_VERSION, **head, **began, **report, "writes": writes})
         return
-    typer.echo(f"{record.run_id} {record.command} {record.status}: {_describe(report.get('contacts'))}")
+    echo(f"{record.run_id} {record.command} {record.status}: {_describe(report.get('contacts'))}")
     rows = [
         (
             write["action"],

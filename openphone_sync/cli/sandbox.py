@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from openphone_sync.cli.options import Command, make_app, read_globals
+from openphone_sync.cli.output import print_text
 from openphone_sync.cli.signals import stop_on_signal
 from openphone_sync.errors import ConfigurationError
 from openphone_sync.sandbox import SANDBOX_KEY, SandboxError, SandboxOptions, SandboxServer, make_variants
@@ -68,9 +69,9 @@ def _split_pair(text: str) -> tuple[str, str]:
 
 
 def _print_settings(base_url: str, key: str) -> None:
-    typer.echo(
+    print_text(
         "The OpenPhone sandbox is running. In another terminal:\n\n"
         f"  export OPENPHONE_BASE_URL={base_url}\n"
         f"  export OPENPHONE_API_KEY={key}\n\n"
-        "Press Ctrl-C to stop it."
+        "Press Ctrl-C to stop it.\n"
     )

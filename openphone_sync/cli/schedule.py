@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from openphone_sync.cli.options import Command, Group, JsonOption, make_app, read_settings
-from openphone_sync.cli.output import print_json, print_notice
+from openphone_sync.cli.output import echo, print_json, print_notice
 from openphone_sync.config import Settings
 from openphone_sync.documents import SCHEMA_VERSION, format_time
 from openphone_sync.ops.crontab import Crontab, Job, NoCrontabError, find_zone
@@ -52,7 +52,7 @@ def schedule_start(context: typer.Context, as_json: JsonOption = False) -> None:
         if as_json:
             print_json(_make_document(show_schedule(job, crontab, now)))
         else:
-            typer.echo(job.line())
+            echo(job.line())
         raise typer.Exit(error.exit_code) from None
     missing = find_missing(schedule.installed, os.environ) if schedule.installed else ""
     if missing:
@@ -75,7 +75,7 @@ def schedule_stop(context: typer.Context, as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"schemaVersion": SCHEMA_VERSION, "isEnabled": False, "changed": changed})
     else:
-        typer.echo("no longer scheduled" if changed else "it was not scheduled")
+        echo("no longer scheduled" if changed else "it was not scheduled")
 
 
 @app.command("show", cls=Command)
@@ -102,14 +102,16 @@ def _print(schedule: Schedule, as_json: bool, headline: str) -> None:
         print_json(_make_document(schedule))
         return
     if schedule.installed:
-        typer.echo(headline)
+        echo(headline)
     else:
         reason = "" if schedule.has_crontab else " (this system has no crontab program)"
-        typer.echo(f"{headline}{reason}; the line would be")
-    typer.echo(f"\n{schedule.installed.text if schedule.installed else schedule.wanted}\n")
-    typer.echo("next runs" if schedule.installed else "and the next runs")
+        echo(f"{headline}{reason}; the line would be")
+    echo()
+    echo(schedule.installed.text if schedule.installed else schedule.wanted)
+    echo()
+    echo("next runs" if schedule.installed else "and the next runs")
     for moment in schedule.next_runs:
-        typer.echo(f"  {moment:%a %Y-%m-%d %H:%M %Z}")
+        echo(f"  {moment:%a %Y-%m-%d %H:%M %Z}")
 
 
 def _make_document(schedule: Schedule) -> dict[str, object]:

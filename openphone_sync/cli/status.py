@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from openphone_sync.cli.options import Command, JsonOption, make_app, parse_duration_option, read_globals, read_settings
-from openphone_sync.cli.output import print_json, print_notice
+from openphone_sync.cli.output import echo, print_json, print_notice
 from openphone_sync.config import Settings
 from openphone_sync.documents import describe_contacts, format_duration
 from openphone_sync.ops.alerts import notify_age
@@ -56,7 +56,8 @@ def status(
         print_json(document)
     elif not read_globals(context).quiet:
         for text in (*_describe_status(document, now), *_make_chart(runs, now.tzinfo)):
-            typer.echo(text)
+            for part in text.split("\n"):  # ids and counts: nothing here comes from the database or the API
+                echo(part)
     if limit_s is not None:
         raise typer.Exit(_check_age(settings, document["lastGoodRun"], limit_s, str(max_age)))
 

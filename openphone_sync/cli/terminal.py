@@ -25,7 +25,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from openphone_sync.documents import clean_line, describe_contacts
+from openphone_sync.documents import describe_contacts, escape_text
 from openphone_sync.ports import NotedProgress
 from openphone_sync.wiring import NoProgress
 
@@ -48,19 +48,19 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table that fits the terminal; elsewhere one line for each row, columns tab separated. Cells are text, never markup."""
     if not is_terminal():
         for row in (columns, *rows):
-            sys.stdout.write("\t".join(map(clean_line, row)).rstrip("\t") + "\n")
+            sys.stdout.write("\t".join(map(escape_text, row)).rstrip("\t") + "\n")
         return
     table = Table(box=box.SIMPLE, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(_style_cell(clean_line(cell)) for cell in row))
+        table.add_row(*(_style_cell(escape_text(cell)) for cell in row))
     _make_console().print(table)
 
 
 def print_line(text: str) -> None:
-    """Text, wrapped on a terminal."""
-    _make_console().print(text, highlight=False, markup=False)
+    """One line, wrapped on a terminal."""
+    _make_console().print(escape_text(text), highlight=False, markup=False)
 
 
 def print_sides(heads: tuple[str, str], sides: Iterable[Side]) -> None:
@@ -68,7 +68,7 @@ def print_sides(heads: tuple[str, str], sides: Iterable[Side]) -> None:
     table = Table(box=box.SIMPLE, pad_edge=False, show_edge=False)
     table.add_column("")
     for head in heads:
-        table.add_column(clean_line(head), overflow="fold", ratio=1)
+        table.add_column(escape_text(head), overflow="fold", ratio=1)
     for label, ours, theirs, same in sides:
         if ours or theirs:
             differs = bool(ours and theirs and not same)
@@ -83,7 +83,7 @@ def _list_values(values: Sequence[str], same: frozenset[str], *, differs: bool) 
         equal = value in same
         mark = "= " if equal else ""
         style = "green" if equal else "yellow" if differs else ""
-        text.append(("\n" if number else "") + mark + clean_line(value), style=style)
+        text.append(("\n" if number else "") + mark + escape_text(value), style=style)
     return text
 
 
@@ -115,7 +115,7 @@ def print_report(document: Mapping[str, Any]) -> None:
         print_table(("action", "contact", "field", "before", "after"), _make_action_rows(writing))
     console = _make_console()
     for line in (*_make_headline(document), *_make_details(document)):
-        console.print(line, highlight=False, markup=False)
+        console.print(escape_text(line), highlight=False, markup=False)
 
 
 @contextmanager

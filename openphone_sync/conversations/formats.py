@@ -9,6 +9,8 @@ from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from openphone_sync.documents import guard_cell
+
 if TYPE_CHECKING:  # its enums are options of a command: `--help` must not load the model
     from openphone_sync.model import Block
 
@@ -16,7 +18,6 @@ if TYPE_CHECKING:  # its enums are options of a command: `--help` must not load 
 _GZIP = 16 + zlib.MAX_WBITS
 _LEVEL = 6
 """gzip's own default; on conversations level 1 is twice as fast and a third larger."""
-_FORMULA_STARTS = "=+-@'"
 
 
 class Format(StrEnum):
@@ -87,5 +88,5 @@ def compress(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _header_cell(name: str, *, raw: bool) -> str:
-    safe = name if raw or not name.lstrip().startswith(tuple(_FORMULA_STARTS)) else f"'{name}"
+    safe = name if raw else guard_cell(name)
     return '"' + safe.replace('"', '""') + '"' if any(sign in safe for sign in ',"\r\n') else safe

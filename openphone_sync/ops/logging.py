@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from openphone_sync.documents import format_time
+from openphone_sync.documents import escape_json, escape_text, format_time
 from openphone_sync.errors import ConfigurationError
 from openphone_sync.ops.files import check_state_dir, open_private
 from openphone_sync.ops.redaction import Redactor
@@ -99,15 +99,16 @@ class _Stderr(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         stream: TextIO = sys.stderr
         try:
-            stream.write(self.format(record) + "\n")
+            stream.write(escape_text(self.format(record)) + "\n")
         except OSError:  # stderr is closed
             return
 
 
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        line = f"{format_time(record.created)} {record.levelname} {record.name}: {record.getMessage()}"
-        return "\n".join([line, *_details(record)])
+        line = f"{format_time(record.created)} {record.levelname} {record.name}: {escape_text(record.getMessage())}"
+        details = (escape_text(one) for text in _details(record) for one in text.splitlines())
+        return "\n".join([line, *details])
 
 
 class _Json(logging.Formatter):
@@ -119,7 +120,7 @@ class _Json(logging.Formatter):
             "message": record.getMessage(),
         }
         details = "\n".join(_details(record))
-        return json.dumps(document | ({"details": details} if details else {}), ensure_ascii=False)
+        return escape_json(json.dumps(document | ({"details": details} if details else {}), ensure_ascii=False))
 
 
 def _details(record: logging.LogRecord) -> list[str]:

@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
+from openphone_sync.documents import FORMULA_STARTS, GUARDED_STARTS, INVISIBLE
 from openphone_sync.errors import ConfigurationError
 from openphone_sync.model import Block, ConversationCounts, Selection
 from openphone_sync.postgres.connecting import begin_reading, closing_on_error, connect, plain_errors
@@ -41,9 +42,7 @@ _JSON_COPY = "COPY ({}) TO STDOUT (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02
 come as they are, with none of COPY's escaping, and only one with a raw line break is quoted."""
 _CSV_COPY = "COPY ({}) TO STDOUT (FORMAT csv)"
 
-_BLANK = " \t\r\n\v\f\u00a0\u3000"
-_FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
-_TEXT_STARTS = ("'", "\t", "\r", "\n")
+_BLANK = INVISIBLE.replace("\x00", "")  # which no text of Postgres holds
 _SAFE_TYPES = frozenset({"json", "jsonb", "uuid", "bytea", "boolean"})
 _NUMBER = r"^[-+]?[0-9.]+([eE][-+]?[0-9]+)?$"
 _OWN_TEXT = frozenset("SNBE")
@@ -349,11 +348,11 @@ def _guarded(column: _Column, cell: sql.Composable) -> sql.Composable:
         return cell
     if column.category == "N":
         return sql.SQL("CASE WHEN {0} !~ {1} AND left({0}, 1) IN ({2}) THEN '''' || {0} ELSE {0} END").format(
-            cell, sql.Literal(_NUMBER), _literals(_FORMULA_STARTS)
+            cell, sql.Literal(_NUMBER), _literals(FORMULA_STARTS)
         )
     return sql.SQL(
         "CASE WHEN left({0}, 1) IN ({1}) OR left(ltrim({0}, {2}), 1) IN ({3}) THEN '''' || {0} ELSE {0} END"
-    ).format(cell, _literals(_TEXT_STARTS), sql.Literal(_BLANK), _literals(_FORMULA_STARTS))
+    ).format(cell, _literals(GUARDED_STARTS), sql.Literal(_BLANK), _literals(FORMULA_STARTS))
 
 
 def _literals(texts: Iterable[str]) -> sql.Composed:
