@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 import pytest
 
@@ -42,7 +43,7 @@ def test_no_command_prints_orders_to_the_terminal(hostile: Office) -> None:
         for arguments in (command, (*command, "--json")):
             ran = hostile.run(*arguments)
             assert ran.code in (0, 1), (arguments, ran.err)
-            for line in (ran.out + ran.err).split("\n"):
+            for line in re.split("[\\n\\t]", ran.out + ran.err):
                 assert escape_text(line) == line, arguments
     log = (hostile.state_dir / "openphone-sync.log").read_text()
     for line in log.split("\n"):
