@@ -506,9 +506,10 @@ def test_what_staff_type_while_a_run_writes_is_kept(office: Office) -> None:
     with office.start("sync", "--json", "--force", OPENPHONE_RATE_LIMIT_SECOND="60") as process:
         office.requests()
         wait_until(lambda: sum(one.method == "PATCH" for one in office.sandbox.requests) >= 50)
-        for number, contact in enumerate(office.contacts()):
-            numbers = [*contact["defaultFields"]["phoneNumbers"], {"name": "Wife", "value": f"+1310555{number:04}"}]
-            office.sandbox.workspace.edit(contact["id"], {"defaultFields": {"phoneNumbers": numbers}})
+        with office.sandbox.workspace._lock:  # all in one moment
+            for number, contact in enumerate(office.contacts()):
+                numbers = [*contact["defaultFields"]["phoneNumbers"], {"name": "Wife", "value": f"+1310555{number:04}"}]
+                office.sandbox.workspace.edit(contact["id"], {"defaultFields": {"phoneNumbers": numbers}})
         out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert json.loads(out)["contacts"]["updated"] == 150
