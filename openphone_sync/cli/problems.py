@@ -2,33 +2,76 @@
 
 from __future__ import annotations
 
+import time
+from itertools import groupby
+from typing import Annotated
+
 import typer
 
 from openphone_sync.cli.options import Command, FormatOption, JsonOption, TableFormat, make_app, read_settings
-from openphone_sync.cli.output import echo, print_json, print_text
-from openphone_sync.cli.terminal import print_table
-from openphone_sync.views.problems import find_problems, make_csv, make_document
-from openphone_sync.wiring import read_state
+from openphone_sync.cli.output import echo, print_json, print_notice, print_text
+from openphone_sync.cli.terminal import is_terminal, print_table
+from openphone_sync.documents import SCHEMA_VERSION
+from openphone_sync.views.ids import shorten
+from openphone_sync.views.problems import GONE, TITLES, Problem, acknowledge, find_problems, make_csv, make_document
+from openphone_sync.wiring import change_state, open_source, read_state
+
+_HEADS = {"client": "client", "column": "column", "value": "value", "detail": "why", "otherName": "and"}
 
 app = make_app()
 
 
 @app.command(cls=Command)
-def problems(context: typer.Context, form: FormatOption = TableFormat.TABLE, as_json: JsonOption = False) -> None:
+def problems(
+    context: typer.Context,
+    form: FormatOption = TableFormat.TABLE,
+    acknowledged: Annotated[
+        list[str] | None,
+        typer.Option("--acknowledge", help="You know that this person is gone from the source.", metavar="ID"),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """List what the office should fix in the client table.
 
-    Unusable phones, missing names, rows that look like each other, contacts that keep failing.
+    Unusable phones, missing names, rows that look like each other, contacts that keep failing, people who are gone. Shows
+    people's data.
 
     Example: openphone-sync problems --format csv > problems.csv
     """
-    with read_state(read_settings(context)) as store:
-        found = find_problems(store)
+    settings = read_settings(context)
+    if acknowledged:
+        with change_state(settings) as store:
+            done = acknowledge(store, acknowledged, time.time())
+        if as_json:
+            print_json({"schemaVersion": SCHEMA_VERSION, "acknowledged": done})
+        else:
+            echo(f"{len(done)} acknowledged; they are no longer listed")
+        return
+    with read_state(settings) as store:
+        found, notes = find_problems(store, settings, lambda: open_source(settings))
     if as_json or form is TableFormat.JSON:
-        print_json(make_document(found))
-    elif form is TableFormat.CSV:
+        print_json(make_document(found, notes))
+        return
+    for note in notes if found else ():
+        print_notice(note)
+    if form is TableFormat.CSV:
         print_text(make_csv(found))
-    elif found:
-        rows = [(one.externalId, one.kind, one.detail, one.other) for one in found]
-        print_table(("contact", "kind", "what to fix", "looks like"), rows)
+    elif not found:
+        echo(notes[0] if notes else "nothing to fix")
+    elif is_terminal():
+        _print_groups(found)
     else:
-        echo("nothing to fix")
+        rows = [[one.kind, *(getattr(one, name) for name in _HEADS), one.externalId, one.other] for one in found]
+        print_table(("kind", *_HEADS.values(), "id", "other id"), rows)
+
+
+def _print_groups(found: list[Problem]) -> None:
+    """One table for each kind, with the columns that it fills."""
+    for kind, group in groupby(found, key=lambda one: one.kind):
+        listed = list(group)
+        names = [name for name in _HEADS if any(getattr(one, name) for one in listed)]
+        echo(f"\n{TITLES[kind]} ({len(listed)})")
+        rows = [[*(getattr(one, name) for name in names), shorten(one.externalId)] for one in listed]
+        print_table((*(_HEADS[name] for name in names), "id"), rows)
+    if any(one.kind != GONE for one in found):
+        echo("Fix them in the client table: the next sync takes them up.")

@@ -212,14 +212,18 @@ def _remember_findings(
     candidates = {key: evidence.get(key, ()) for key in judged}
     shown = {key for key, found in candidates.items() if found}
     shown |= {candidate.subject for found in candidates.values() for candidate in found}
-    people = (make_own_contact(wanted[key]) for key in sorted(shown & wanted.keys()))
-    store.save_candidates(candidates, (*plan.cards, *people))
+    shown |= {one.other for one in plan.look_alikes}
+    contacts = planned.gathered.contacts
+    cards = [contacts[key] for key in sorted(shown & contacts.keys())]
+    people = [make_own_contact(wanted[key]) for key in sorted(shown & wanted.keys())]
+    store.save_look_alikes(plan.look_alikes, judged=sorted(judged))
+    store.save_candidates(candidates, (*plan.cards, *cards, *people))
+    store.forget_acknowledged()
     if planned.fields.definitions:
         store.save_fact(FACT_BIRTH_FIELD, planned.fields.birth_key or "")
     skipped = {one.external_id for one in planned.gathered.skipped}
     warnings = {key: (desired.client_id, desired.warnings) for key, desired in wanted.items()}
     store.save_warnings(warnings, judged=sorted(judged | skipped))
-    store.save_look_alikes(plan.look_alikes, judged=sorted(judged))
     whole = planned.gathered.listed and options.complete and not applied.interrupted and applied.stopped_by is None
     if whole and (planned.full or store.read_fact(FACT_LAST_FULL) is None):
         store.save_fact(FACT_LAST_FULL, str(context.clock.now()))

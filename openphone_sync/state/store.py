@@ -139,6 +139,14 @@ class Store(History):
         """How many contacts are linked and wanted."""
         return int(self._row("SELECT count(*) FROM links WHERE standing = 'linked'")[0])
 
+    def forget_acknowledged(self) -> None:
+        """Drop what was acknowledged of people who are in the source again: if they go again, that is news."""
+        with self._transaction() as db:
+            db.execute(
+                "DELETE FROM acknowledged WHERE external_id NOT IN "
+                "(SELECT external_id FROM links WHERE standing = 'orphaned')"
+            )
+
     def save_links(self, links: Sequence[Link]) -> None:
         """Remember links, all or none; contacts that trade places do so in one commit."""
         with self._transaction() as db:
@@ -169,7 +177,8 @@ class Store(History):
             )
             db.execute(
                 "DELETE FROM cards WHERE contact_id NOT IN (SELECT subject FROM candidates) "
-                "AND contact_id NOT IN (SELECT external_id FROM candidates)"
+                "AND contact_id NOT IN (SELECT external_id FROM candidates) "
+                "AND contact_id NOT IN (SELECT other FROM look_alikes)"
             )
 
     def read_cards(self, contact_ids: Iterable[str]) -> dict[str, RemoteContact]:

@@ -70,10 +70,14 @@ _DATA_FAULTS: Mapping[DataFault, str] = {
 }
 
 
+def describe_value(warning: DataWarning) -> str:
+    """What is wrong with a value, without naming its contact."""
+    return _DATA_FAULTS[warning.code].replace("{column}", warning.column).replace("{detail}", warning.detail)
+
+
 def describe_warning(external_id: str, warning: DataWarning) -> str:
     """A data warning as a sentence, with what to do; ids and names of columns only, nobody's data."""
-    words = _DATA_FAULTS[warning.code].replace("{column}", warning.column).replace("{detail}", warning.detail)
-    return f"{external_id}: {words}; correct it in the client table"
+    return f"{external_id}: {describe_value(warning)}; correct it in the client table"
 
 
 # --- values as people write them -----------------------------------------------------------------------------------

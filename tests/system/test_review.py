@@ -256,7 +256,7 @@ def test_problems_name_what_the_office_should_mend(office: Office) -> None:
     office.sync()
     found = office.run("problems", "--json").json["problems"]
     assert {(one["externalId"], one["detail"]) for one in found} == {
-        (f"client_{ids[0]}", "the phone is not a usable number"),
+        (f"client_{ids[0]}", "the phone is not a usable number: there is no digit in it"),
         (f"client_{ids[1]}", "the client has no name"),
     }
     table = list(csv.DictReader(io.StringIO(office.run("problems", "--format", "csv").out)))
