@@ -81,7 +81,7 @@ def find_problems(
     others = {link.client_id for link in store.read_links_by_id({one.other for one in found if one.other})}
     try:
         if not settings.database_url:
-            raise ConfigurationError("DATABASE_URL is not set")
+            raise ConfigurationError("DATABASE_URL is not set; set it in the env file")
         rows = _read_rows(open_source, {one.clientId for one in found if one.kind != GONE} | others)
     except RunError as error:
         notes.append(
