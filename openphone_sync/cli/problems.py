@@ -70,7 +70,8 @@ def _print_groups(found: list[Problem]) -> None:
     for kind, group in groupby(found, key=lambda one: one.kind):
         listed = list(group)
         names = [name for name in _HEADS if any(getattr(one, name) for one in listed)]
-        echo(f"\n{TITLES[kind]} ({len(listed)})")
+        echo()
+        echo(f"{TITLES[kind]} ({len(listed)})")
         rows = [[*(getattr(one, name) for name in names), shorten(one.externalId)] for one in listed]
         print_table((*(_HEADS[name] for name in names), "id"), rows)
     if any(one.kind != GONE for one in found):
