@@ -169,7 +169,7 @@ def test_faults_of_the_mapping_stand_beside_those_of_other_settings(tmp_path: Pa
     environ = {"OPENPHONE_MAPPING": str(path), "OPENPHONE_TIMEOUT": "soon", "HOME": str(tmp_path)}
     with pytest.raises(ConfigurationError) as caught:
         load_settings(environ, folder=tmp_path)
-    assert str(caught.value).startswith("3 settings need mending")
+    assert str(caught.value).startswith("3 settings need fixing")
     assert f"OPENPHONE_MAPPING: {path}, line 7: related.phones[0].lable is not a known key" in str(caught.value)
     assert "OPENPHONE_TIMEOUT" in str(caught.value)
 
