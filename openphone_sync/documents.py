@@ -124,3 +124,13 @@ def format_size(size: int) -> str:
 def describe_contacts(contacts: Mapping[str, int]) -> str:
     """A run's counts of contacts that are not 0: ``3 created, 1 held``."""
     return ", ".join(f"{count} {name}" for name, count in contacts.items() if count) or "no contacts"
+
+
+def describe_coverage(coverage: Mapping[str, Any]) -> str:
+    """``87 of 93 numbers that called or texted in the last 30 days show a name``."""
+    numbers, days = coverage["numbers"], coverage["days"]
+    period = "day" if days == 1 else f"{days} days"
+    if not numbers:
+        return f"no number called or texted in the last {period}"
+    count = "1 number" if numbers == 1 else f"{numbers:,} numbers"
+    return f"{coverage['named']:,} of {count} that called or texted in the last {period} show a name"

@@ -23,9 +23,11 @@ from openphone_sync.ops.lock import prepare_state_dir, run_lock
 from openphone_sync.ops.logging import find_redactor
 from openphone_sync.ops.redaction import make_redactor
 from openphone_sync.ports import ClientSource, Clock, NotedProgress, Progress
+from openphone_sync.rules.mapping import MappingRules
 from openphone_sync.run.context import Context, SyncOptions
 from openphone_sync.run.report import RunHeader
 from openphone_sync.state import Store
+from openphone_sync.views.words import describe_reason
 
 if TYPE_CHECKING:
     from openphone_sync.conversations.archive import FetchTools
@@ -138,6 +140,8 @@ def open_context(
     signal_number: Callable[[], int] = lambda: 0,
 ) -> Iterator[Context]:
     """The adapters of a run, closed at the end. ``read_only``: the state is opened for reading."""
+    from openphone_sync.conversations.coverage_reading import CoverageTools  # noqa: PLC0415  # with the API: 60 ms
+
     prepare_state_dir(settings.state_dir)
     warnings = list(settings.warnings)
     store = state.peek_store(settings.state_dir) if read_only else state.open_store(settings.state_dir)
@@ -157,6 +161,14 @@ def open_context(
             hide_secrets=make_redactor(settings).hide_secrets,
             signal_number=signal_number,
             warnings=warnings,
+            coverage=CoverageTools(
+                reader=workspace.conversations(),
+                open_source=lambda: open_source(settings, lambda: signal_number() != 0, every_column=True),
+                store=store,
+                clock=clock,
+                rules=MappingRules(settings.region, load_mapping(settings.mapping_file)),
+                describe=describe_reason,
+            ),
         )
     finally:
         workers.close()
@@ -165,8 +177,10 @@ def open_context(
         store.close()
 
 
-def open_source(settings: Settings, stopping: Callable[[], bool] = lambda: False) -> ClientSource:
-    """The client table of the settings; ``stopping`` ends every wait for it.
+def open_source(
+    settings: Settings, stopping: Callable[[], bool] = lambda: False, *, every_column: bool = False
+) -> ClientSource:
+    """The client table of the settings; ``stopping`` ends every wait for it. ``every_column``: not only mapped ones.
 
     The log's redactor learns the names in every row that is read.
     """
@@ -178,7 +192,7 @@ def open_source(settings: Settings, stopping: Callable[[], bool] = lambda: False
         load_mapping(settings.mapping_file),
         table=settings.client_table,
         query=settings.client_query,
-        extra_columns=settings.extra_columns,
+        extra_columns=None if every_column else settings.extra_columns,
         fetch_size=settings.batch_size,
         on_row=redactor.learn_row if redactor else None,
         stopping=stopping,

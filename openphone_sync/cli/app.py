@@ -32,6 +32,7 @@ COMMANDS = {
     "schedule": "Manage the nightly sync in your crontab.",
     "export-conversations": "Export the stored conversations, newest first.",
     "archive": "Download conversations from OpenPhone to a folder.",
+    "coverage": "Show which callers show a name, and why others do not.",
     "stats": "Count the stored conversations.",
     "sandbox": "Serve a local OpenPhone API, for trying and testing.",
     "demo": "Run the main job end to end on embedded parts.",

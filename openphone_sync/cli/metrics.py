@@ -44,7 +44,7 @@ def metrics(
     """
     settings = read_settings(context)
     with closing(peek_history(settings.state_dir)) as history:
-        document = make_metrics(history.read_totals(), history.read_summaries(last))
+        document = make_metrics(history.read_totals(), history.read_summaries(last), history.read_coverage(last))
         last_good, open_reviews = history.read_last_good(), history.count_held()
     if as_json or form is Format.JSON:
         print_json(document)

@@ -14,7 +14,7 @@ import typer
 from openphone_sync.cli.options import Command, JsonOption, make_app, parse_duration_option, read_globals, read_settings
 from openphone_sync.cli.output import echo, print_json, print_notice
 from openphone_sync.config import Settings
-from openphone_sync.documents import describe_contacts, format_duration
+from openphone_sync.documents import describe_contacts, describe_coverage, format_duration
 from openphone_sync.ops.alerts import notify_age
 from openphone_sync.ops.crontab import find_zone, read_line
 from openphone_sync.ops.lock import is_locked
@@ -83,6 +83,8 @@ def _describe_status(document: Mapping[str, Any], now: datetime) -> Iterable[str
     yield f"runs       {totals['totalRuns']}, {totals['successfulRuns']} good, {totals['failedRuns']} failed"
     waiting = document["reviews"]["open"]
     yield f"reviews    {f'{waiting} open; openphone-sync review list' if waiting else 'none open'}"
+    if document["coverage"]:
+        yield f"coverage   {describe_coverage(document['coverage'])}"
 
 
 def _describe_service(service: Mapping[str, Any]) -> str:

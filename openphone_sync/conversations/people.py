@@ -32,7 +32,7 @@ def find_client_phones(
     that has no usable number.
     """
     links = store.read_links([client_id]).values()
-    phones = frozenset(phone for link in links for phone in _link_phones(link))
+    phones = frozenset(phone for link in links for phone in find_link_phones(link))
     row = None
     if open_source is not None:
         with closing(open_source()) as source:
@@ -53,7 +53,7 @@ def read_names(store: Store) -> dict[str, str]:
     names: dict[str, list[str]] = {}
     for link in store.read_links_standing(*Standing):
         name = link.person or (link.base.values.first_name if link.base else "")
-        for phone in _link_phones(link):
+        for phone in find_link_phones(link):
             if name and name not in names.setdefault(phone, []):
                 names[phone].append(name)
     return {phone: " / ".join(found) for phone, found in names.items()}
@@ -74,6 +74,7 @@ def read_table_names(source: ClientSource, phones: frozenset[str], rules: Mappin
     return {phone: " / ".join(found) for phone, found in names.items()}
 
 
-def _link_phones(link: Link) -> frozenset[str]:
+def find_link_phones(link: Link) -> frozenset[str]:
+    """The numbers (E.164) of a wanted contact: as they were written, and as the row had them when it was last read."""
     written = {item.value for item in link.base.values.phones} if link.base else set()
     return frozenset({*written, *link.phones})

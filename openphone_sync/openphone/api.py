@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from openphone_sync.errors import AnswerLostError, ContactGoneError, UnreachableError
 from openphone_sync.model import ContactDraft, FieldDefinition, RemoteContact
+from openphone_sync.openphone.conversations import ConversationReader
 from openphone_sync.openphone.pacing import Pacer
 from openphone_sync.openphone.retry import Caller, RetryRules, read_data
 from openphone_sync.openphone.wire import (
@@ -58,6 +59,10 @@ class OpenPhone:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+    def conversations(self) -> ConversationReader:
+        """A reader of conversations at the same pace; its requests count here too."""
+        return ConversationReader(self._caller)
 
     def request_counts(self) -> Mapping[str, int]:
         """Requests sent so far: by method, and ``retried``, ``rateLimited``."""

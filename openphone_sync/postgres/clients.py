@@ -22,7 +22,10 @@ _READING = ("the clients", "OPENPHONE_CLIENT_TABLE or OPENPHONE_CLIENT_QUERY")
 
 
 class PostgresClients:
-    """`ports.ClientSource` over a table or a query. ``on_row`` gets the JSON of every row that is read."""
+    """`ports.ClientSource` over a table or a query. ``on_row`` gets the JSON of every row that is read.
+
+    ``extra_columns``: names beside those of the mapping; None for every column that is there.
+    """
 
     def __init__(
         self,
@@ -31,7 +34,7 @@ class PostgresClients:
         *,
         table: str = "",
         query: str = "",
-        extra_columns: Sequence[str] = (),
+        extra_columns: Sequence[str] | None = (),
         fetch_size: int = 50,
         on_row: Callable[[str], None] | None = None,
         stopping: Callable[[], bool] = lambda: False,
@@ -46,7 +49,8 @@ class PostgresClients:
             self._identity_system = self._read_system()
             begin_reading(self._connection)
             self._relation = _QueryRelation(self._connection, query) if query else _find_table(self._connection, table)
-            self._columns = _choose_columns(self._relation, mapping, extra_columns)
+            chosen = _choose_columns(self._relation, mapping, extra_columns or ())
+            self._columns = self._relation.columns if extra_columns is None else chosen
             self._id = sql.Identifier(mapping.id_column)
 
     def identity(self) -> SourceIdentity:

@@ -21,6 +21,7 @@ from openphone_sync.rules.phones import parse_phones
 
 DEFAULT_TABLE = "openphone_conversations"
 TIME_COLUMNS = ("created_at", "createdAt")
+CHANGE_COLUMNS = ("updated_at", "updatedAt")
 PHONE_COLUMNS = ("phone_number", "phoneNumber", "customer_number", "customer_phone", "phone")
 
 BLOCK_BYTES = 256 * 1024
@@ -115,6 +116,24 @@ class PostgresConversations:
                 per_month=tuple((row[0], row[1]) for row in dated),
                 without_date=sum(row[1] for row in months if row[0] is None),
             )
+
+    def read_callers(self, since: float) -> Iterator[tuple[str | None, int, float]]:
+        """Each spelling of a number: how many conversations changed since then, and when the last did. Unix times."""
+        with self._plain_errors():
+            phone, time = self._phone_column(), self._find(CHANGE_COLUMNS) or self._time_column()
+            moment = sql.SQL("t.{}").format(sql.Identifier(time.name))
+            statement = sql.SQL(
+                "SELECT t.{}::text, count(*), extract(epoch FROM max({}))::float8 FROM {} AS t "
+                "WHERE {} >= {} AND isfinite({}) GROUP BY 1"
+            ).format(
+                sql.Identifier(phone.name),
+                moment,
+                self._relation.source,
+                moment,
+                sql.Literal(_as_stored(datetime.fromtimestamp(since, UTC), time)),
+                moment,
+            )
+            yield from self._fetch(statement)
 
     def close(self) -> None:
         """End the snapshot and the connection; a statement that still runs is cancelled at the server."""

@@ -10,6 +10,7 @@ from openphone_sync.errors import InterruptedRunError, RefusedError, Unreachable
 
 if TYPE_CHECKING:  # reading the state makes no context
     from openphone_sync.config import Settings
+    from openphone_sync.conversations.coverage_reading import CoverageTools
     from openphone_sync.ports import ClientSource, Clock, Progress, Workers, Workspace
     from openphone_sync.state import Store
 
@@ -54,6 +55,7 @@ class Context:
 
     ``key_mark`` recognises the API key without being it. ``signal_number`` is 0 until a signal asks the run to end.
     ``warnings`` collects what adapters have to say. ``hide_secrets`` takes them out of texts that leave the program.
+    ``coverage`` measures who calls without a name; None leaves that out.
     """
 
     settings: Settings
@@ -67,6 +69,7 @@ class Context:
     signal_number: Callable[[], int] = _not_signalled
     warnings: list[str] = field(default_factory=list)
     hide_secrets: Callable[[str], str] = str
+    coverage: CoverageTools | None = None
 
     def stopping(self) -> bool:
         """Whether a signal has asked the run to end."""

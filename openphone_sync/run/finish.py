@@ -52,7 +52,7 @@ def publish_metrics(store: Store, settings: Settings) -> None:
 
     One that cannot be written is a warning: the run has been.
     """
-    metrics = make_metrics(store.read_totals(), store.read_summaries(RUNS_SHOWN))
+    metrics = make_metrics(store.read_totals(), store.read_summaries(RUNS_SHOWN), store.read_coverage(RUNS_SHOWN))
     try:
         save_metrics(settings.state_dir, metrics)
         if settings.prometheus_file:

@@ -17,6 +17,7 @@ from openphone_sync.rules.planning import Plan
 from openphone_sync.rules.safety import SafetyLimit, check_safety, count_touched
 from openphone_sync.run.apply import Applied, apply_plan
 from openphone_sync.run.context import Context, SyncOptions, keep_trying
+from openphone_sync.run.coverage import keep_coverage
 from openphone_sync.run.finish import record
 from openphone_sync.run.plan import FACT_LAST_FULL, Planned, make_settings_mark, plan_again, plan_sync
 from openphone_sync.run.recover import recover_writes, report_broken_run
@@ -172,6 +173,7 @@ def _act(planned: Planned, options: SyncOptions, context: Context, header: RunHe
     result = Result(plan, applied.outcomes)
     touched: Counter[str] = Counter()
     wanted = {desired.external_id: desired for desired in planned.gathered.wanted}
+    checked_all = False
     try:
         for _ in range(ROUNDS):
             if not applied.gone or applied.stopped_by or applied.interrupted:
@@ -184,11 +186,13 @@ def _act(planned: Planned, options: SyncOptions, context: Context, header: RunHe
             store.forget_links(planned.plan.forgotten)
             applied = apply_plan(planned.plan, context, rules)
             result = result.add(planned.plan, applied.outcomes)
-        _remember_findings(wanted, planned, result, applied, options, context)
+        checked_all = _remember_findings(wanted, planned, result, applied, options, context)
     except RunError as error:  # what was written is in the report all the same
         applied.stopped_by = applied.stopped_by or error
     unfinished = {one.action.link.client_id for one in result.outcomes if not isinstance(one, Done)}
     store.mark_due(unfinished)
+    if checked_all:  # last: it takes requests, and a process that dies meanwhile has lost nothing
+        keep_coverage(planned.gathered.contacts, header.run_id, context)
     status, exit_code = _judge(result, applied, context)
     return _report(result, applied, context, header, status, exit_code)
 
@@ -200,8 +204,11 @@ def _remember_findings(
     applied: Applied,
     options: SyncOptions,
     context: Context,
-) -> None:
-    """Candidates and cards of held contacts, warnings, rows that look alike, and when every link was last checked."""
+) -> bool:
+    """Candidates and cards of held contacts, warnings, rows that look alike, and when every link was last checked.
+
+    Returns whether this run has checked every link.
+    """
     store, plan = context.store, result.plan
     judged = {*wanted, *(action.link.external_id for action in plan.actions if not isinstance(action, Keep))}
     evidence = {
@@ -225,8 +232,10 @@ def _remember_findings(
     warnings = {key: (desired.client_id, desired.warnings) for key, desired in wanted.items()}
     store.save_warnings(warnings, judged=sorted(judged | skipped))
     whole = planned.gathered.listed and options.complete and not applied.interrupted and applied.stopped_by is None
-    if whole and (planned.full or store.read_fact(FACT_LAST_FULL) is None):
+    checked_all = whole and (planned.full or store.read_fact(FACT_LAST_FULL) is None)
+    if checked_all:
         store.save_fact(FACT_LAST_FULL, str(context.clock.now()))
+    return checked_all
 
 
 def _judge(result: Result, applied: Applied, context: Context) -> tuple[str, int]:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from openphone_sync.documents import format_time
 from openphone_sync.state.file import STATE_FILE, StateFile, connect_for_looking
 
 _ERASED_TOTALS = "erased_totals"
@@ -113,8 +114,18 @@ class History(StateFile):
         query = f"SELECT count(*) FROM links l WHERE standing IN ('held', 'reverted') AND NOT {DECIDED}"
         return int(self._row(query)[0])
 
+    def read_coverage(self, limit: int = 1) -> list[dict[str, Any]]:
+        """The latest measurements of coverage as published: when, over how many days, numbers and named; latest first."""
+        rows = self._rows(
+            "SELECT measured_at, days, numbers, named FROM coverage ORDER BY measured_at DESC LIMIT ?", (limit,)
+        )
+        return [
+            {"measuredAt": format_time(measured_at), "days": days, "numbers": numbers, "named": named}
+            for measured_at, days, numbers, named in rows
+        ]
+
     def erase_before(self, moment: float) -> list[str]:
-        """Erase journal, before-images and runs older than ``moment``; returns the ids of the runs erased.
+        """Erase journal, before-images, coverage and runs older than ``moment``; returns the ids of the runs erased.
 
         Their sums stay in `read_totals`.
         """
@@ -125,6 +136,7 @@ class History(StateFile):
                 db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (_ERASED_TOTALS, erased.to_text()))
             db.execute("DELETE FROM journal WHERE intended_at < ? AND result IS NOT NULL", (moment,))
             db.execute("DELETE FROM runs WHERE started_at < ?", (moment,))
+            db.execute("DELETE FROM coverage WHERE measured_at < ?", (moment,))
         return old
 
     def read_totals_before(self, moment: float) -> RunTotals:

@@ -6,6 +6,7 @@ used by many threads. People's values are kept as JSON (`msgspec`) of the datacl
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -411,6 +412,22 @@ class Store(History):
             f" result, settled_at, status, code, message, conflicts, after FROM journal WHERE {where} ORDER BY entry_id"
         )
         return [_journal_entry(row) for row in self._rows(query, values)]
+
+    # --- coverage ------------------------------------------------------------------------------------------------
+
+    def save_coverage(self, document: Mapping[str, Any], now: float) -> None:
+        """Keep a measurement: counts for the trend, and the whole document of the latest only (it holds numbers)."""
+        with self._transaction() as db:
+            db.execute("UPDATE coverage SET document = ''")
+            db.execute(
+                "INSERT OR REPLACE INTO coverage VALUES (?, ?, ?, ?, ?)",
+                (now, document["days"], document["numbers"], document["named"], json.dumps(document)),
+            )
+
+    def read_coverage_document(self) -> dict[str, Any] | None:
+        """The latest coverage document; None before the first measurement."""
+        row = self._row("SELECT document FROM coverage ORDER BY measured_at DESC LIMIT 1")
+        return json.loads(row[0]) if row and row[0] else None
 
     # --- runs ----------------------------------------------------------------------------------------------------
 

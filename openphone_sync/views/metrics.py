@@ -19,8 +19,13 @@ RUNS_SHOWN = 50
 """Runs that the metrics file lists; `metrics --last N` reads the state and can show more."""
 
 
-def make_metrics(totals: RunTotals, latest: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The metrics document. ``latest`` are reports of runs, the latest first; their lists are left out."""
+def make_metrics(
+    totals: RunTotals, latest: Sequence[Mapping[str, Any]], coverage: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """The metrics document. ``latest`` are reports of runs, the latest first; their lists are left out.
+
+    ``coverage`` is its trend, the latest measurement first.
+    """
     runs = [summarise(document) for document in latest]
     return {
         "schemaVersion": SCHEMA_VERSION,
@@ -36,6 +41,7 @@ def make_metrics(totals: RunTotals, latest: Sequence[Mapping[str, Any]]) -> dict
             "lastRun": runs[0] if runs else None,
         },
         "runs": runs,
+        "coverage": list(coverage),
     }
 
 

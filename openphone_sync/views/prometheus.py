@@ -40,12 +40,15 @@ class _Families:
 
     def __init__(self, metrics: Mapping[str, Any], last_good: float | None, open_reviews: int) -> None:
         self._totals = metrics["metrics"]
+        self._coverage = next(iter(metrics["coverage"]), None)
         self._last_good = last_good
         self._open_reviews = open_reviews
 
     def collect(self) -> Iterator[Metric]:
         """The families, in the order in which they are written."""
         yield from self._all_runs()
+        if self._coverage:
+            yield from self._last_coverage(self._coverage)
         if self._totals["lastRun"]:
             yield from self._last_run(self._totals["lastRun"])
 
@@ -67,6 +70,13 @@ class _Families:
             yield GaugeMetricFamily(
                 "openphone_sync_last_success_timestamp_seconds", "End of the last good sync.", value=self._last_good
             )
+
+    def _last_coverage(self, coverage: Mapping[str, Any]) -> Iterator[Metric]:
+        prefix, period = "openphone_sync_coverage", "when last measured."
+        yield GaugeMetricFamily(
+            f"{prefix}_numbers", f"Numbers that called or texted, {period}", value=coverage["numbers"]
+        )
+        yield GaugeMetricFamily(f"{prefix}_named", f"Those of them that show a name, {period}", value=coverage["named"])
 
     def _last_run(self, run: Mapping[str, Any]) -> Iterator[Metric]:
         prefix = "openphone_sync_last_run"

@@ -36,6 +36,7 @@ def make_status(
         "lastRun": _last_run(history, None if is_running else live),
         "lastGoodRun": _age(history.read_last_good(), now.timestamp()),
         "reviews": {"open": history.count_held()},
+        "coverage": next(iter(history.read_coverage()), None),
     }
 
 

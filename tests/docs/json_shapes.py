@@ -28,6 +28,7 @@ COMMANDS: Sequence[str] = (
     "metrics --json",
     "test-connection --json",
     "stats --json",
+    "coverage --json",
     "review list --json",
     "runs list --json",
     "runs show latest --json",
@@ -101,7 +102,8 @@ def _live_a_day(office: Office) -> str:
     james = office.add_client(JAMES)
     anna = office.add_client({"client_name": "Anna Lindqvist", "client_type": "civil", "phone": "213-555-0177"})
     office.sync()
-    workspace = office.sandbox.workspace
+    workspace, talk = office.sandbox.workspace, office.sandbox.conversations
+    talk.add_message(talk.start("+12135550199"))
     county = {"key": workspace.field_key("County"), "value": "Inyo"}
     workspace.edit(office.contact(f"client_{james}")["id"], {"customFields": [county]})
     office.change_client(james, county="Kern", contact_1=None, relationship_1=None, contact_1_phone=None)

@@ -38,6 +38,7 @@ def test_an_empty_state_folder_is_no_error_and_stays_away(office: Office) -> Non
         "lastRun": None,
         "lastGoodRun": None,
         "reviews": {"open": 0},
+        "coverage": None,
     }
     assert office.run("metrics", "--json").json["metrics"]["lastRun"] is None
     assert "none yet" in office.run("status").out
