@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
+from openphone_sync.errors import ConfigurationError
 from openphone_sync.model import (
     ActionKind,
     Answer,
@@ -185,7 +187,7 @@ class Store(History):
     def read_cards(self, contact_ids: Iterable[str]) -> dict[str, RemoteContact]:
         """Contacts of candidates and our people as a run last saw them, by contact id or external id."""
         rows = self._select_in("SELECT contact_id, card FROM cards WHERE contact_id IN", contact_ids)
-        return {contact_id: msgspec.json.decode(card, type=RemoteContact) for contact_id, card in rows}
+        return dict(map(_card, rows))
 
     def read_decided(self) -> frozenset[str]:
         """External ids of held contacts that a person decided since the last run."""
@@ -506,6 +508,23 @@ def _link_row(link: Link) -> tuple[Any, ...]:
     )
 
 
+def _refuse_damage(parse: Callable[[tuple[Any, ...]], _T]) -> Callable[[tuple[Any, ...]], _T]:
+    """A row that cannot be understood is a damaged state file, and no bug."""
+
+    @wraps(parse)
+    def parse_row(row: tuple[Any, ...]) -> _T:
+        try:
+            return parse(row)
+        except (ValueError, TypeError, msgspec.MsgspecError):
+            raise ConfigurationError(
+                f"the state file is damaged: the row of {row[0]} in it cannot be read; put the latest copy from its backups "
+                "folder in its place, or move it away: the next sync finds every contact again by its external id"
+            ) from None
+
+    return parse_row
+
+
+@_refuse_damage
 def _link(row: tuple[Any, ...]) -> Link:
     external_id, client_id, slot, standing, contact_id, blob, person, phones, reason, detail, *counts = row
     base = _load(blob, Base)
@@ -527,6 +546,7 @@ def _phones_of(base: Base | None) -> tuple[str, ...]:
     return tuple(sorted({item.value for item in base.values.phones})) if base else ()
 
 
+@_refuse_damage
 def _decision(row: tuple[Any, ...]) -> Decision:
     client_id, name, phones, candidate, choice, external_id, other_name, other_phones, decided_at = row
     other = Person(other_name, tuple(other_phones.split())) if other_name or other_phones else None
@@ -541,6 +561,7 @@ def _decision(row: tuple[Any, ...]) -> Decision:
     )
 
 
+@_refuse_damage
 def _journal_entry(row: tuple[Any, ...]) -> JournalEntry:
     entry_id, run_id, external_id, client_id, kind, contact_id, link, before, draft, intended_at, earlier = row[:11]
     result, settled_at, status, code, message, conflicts, after = row[11:]
@@ -564,6 +585,12 @@ def _journal_entry(row: tuple[Any, ...]) -> JournalEntry:
         conflicts=tuple(_load(conflicts, list[Conflict]) or ()),
         after=_load(after, RemoteContact),
     )
+
+
+@_refuse_damage
+def _card(row: tuple[Any, ...]) -> tuple[str, RemoteContact]:
+    contact_id, card = row
+    return contact_id, msgspec.json.decode(card, type=RemoteContact)
 
 
 def _dump(value: object) -> bytes | None:

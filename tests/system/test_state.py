@@ -44,6 +44,23 @@ def test_a_copy_that_is_put_back_costs_one_full_run_and_no_duplicate(office: Off
     assert office.requests("POST", "PATCH", "DELETE") == []
 
 
+@pytest.mark.parametrize("column", ["base", "standing", "reason"])
+@pytest.mark.parametrize("value", ["{damaged", b"\xff\xfe", "[]", -1])
+def test_a_damaged_row_is_named_and_is_no_bug(office: Office, column: str, value: object) -> None:
+    load_samples(office.dsn, 3)
+    office.sync()
+    with closing(office.open_state()) as state, state:
+        state.execute(f"UPDATE links SET {column} = ?", (value,))
+    [(client_id,), *_] = office.state("SELECT client_id FROM links")
+    office.requests()
+    for command in (("sync", "--mode", "full"), ("explain", client_id)):
+        ran = office.run(*command)
+        assert ran.code == 2, ran.err
+        assert "the state file is damaged: the row of client_" in ran.err
+        assert "backups" in ran.err
+    assert office.requests("POST", "PATCH", "DELETE") == []
+
+
 def test_a_state_lost_for_good_costs_one_full_run_and_no_write(office: Office) -> None:
     load_samples(office.dsn, 10)
     created = office.sync()["contacts"]["created"]
