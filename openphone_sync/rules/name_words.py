@@ -60,13 +60,23 @@ NOTES = PHONE_NOTES | _words(
     criminal crim civil felony misdemeanor misd dui dwi owi dv tro dvro assault theft drugs expungement expunge
     injury pi accident mva wc comp workers disability ssi ssdi eviction lease contract traffic ticket speeding cv cr
     call calls callback back wants needs appt appointment meeting zoom only after before prefers speaks speaker
-    spanish english espanol chinese mandarin cantonese korean vietnamese tagalog armenian russian farsi arabic
+    spanish espanol chinese mandarin cantonese korean vietnamese tagalog armenian russian farsi arabic
     paid unpaid owes owing balance due retainer pays late deposit invoice pif probono
     referred referral google yelp avvo website web
     mon monday tue tues tuesday wed weds wednesday thu thur thurs thursday fri friday sat saturday sun sunday
     am pm feb february mar march jul july aug sept september oct october nov november dec december today tomorrow
     """
 )
+
+OTHER_WORDS = _words(
+    """
+    wrong old not never spam scam fake blocked dead former ignore
+    wife husband spouse mother mom mama father dad papa parents brother sister son sons daughter kids family twins baby
+    cousin aunt uncle tia tio grandma grandpa friend neighbor boss house estate victim witness judge lawyer counsel officer
+    guardian landlord jail bail bond church school
+    """
+)
+"""Words of notes that speak of somebody else. None of them needs to be known to be held; but none is a name mistyped."""
 
 NAMELESS = _words(
     "new client potential prospective prospect lead intake caller unknown wireless customer unnamed noname"

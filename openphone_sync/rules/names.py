@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cache
 from itertools import product
@@ -27,6 +27,8 @@ _POSSESSIVE = re.compile(r"['’ʼ`´]s\b|(?<=s)['’ʼ`´](?=\s)", re.IGNORECAS
 _APOSTROPHE = re.compile(r"['’ʼ`´‘]")
 _JOINED = re.compile(r"\+(?!\s*[0-9])|(?<=[^\W\d_])\s*/\s*(?=[^\W\d_])")
 """Signs between two people: ``James + Mary``, ``James/Mary``; not ``+1 213`` or ``5/12``."""
+_DIVIDED = re.compile(r"^\W*\w+(?:\s*[;|\\(\[]|\s+[-–—]\s)")
+"""A sign behind the first word: ``James; Robert Smith``, ``James (Robert) Smith``, ``James - Robert Smith``."""
 _NO_WORD = re.compile(r"[\W_]+")
 _DOUBLED = re.compile(r"(.)\1")
 _DASH_FORM = re.compile(r"\s[-–—]\s")
@@ -58,7 +60,8 @@ class Name:
 
     ``words`` in spoken order, without titles, particles, suffix and company words. ``joined``: all letters together
     with the particles, so that ``Van der Meer`` equals ``Vandermeer``. ``suffix``: ``sr``, ``jr``, ``iii``,
-    ``iv`` or empty. ``company``, ``titles`` and ``possessive`` say what was left out: ``Smith LLC``, ``Mrs.``, ``'s``.
+    ``iv`` or empty. ``company``, ``titles`` and ``possessive`` say what was left out: ``Smith LLC``, ``Mrs.``, ``'s``;
+    ``divided``, that a sign stands behind the first word.
     """
 
     words: tuple[str, ...] = ()
@@ -67,6 +70,7 @@ class Name:
     company: bool = False
     titles: frozenset[str] = frozenset()
     possessive: bool = False
+    divided: bool = False
 
     @property
     def text(self) -> str:
@@ -95,7 +99,12 @@ def parse_name(text: str | None) -> Name:
         tokens += bare.split()
     if not text.isascii() and not name_words.WARNING_SIGNS.isdisjoint(text):
         tokens.append("warning")  # a word like another: it is not among the harmless notes
-    return _make_name(tokens, company=company, possessive=bool(_POSSESSIVE.search(text)))
+    name = _make_name(tokens, company=company)
+    if name.words and not text.isalpha():
+        possessive, divided = _POSSESSIVE.search(text), _DIVIDED.search(text)
+        if possessive or divided:
+            return replace(name, possessive=bool(possessive), divided=bool(divided))
+    return name
 
 
 def _spoken_order(text: str) -> list[str]:
@@ -115,7 +124,7 @@ def _begins_a_given_name(part: str) -> bool:
     )
 
 
-def _make_name(tokens: list[str], *, company: bool, possessive: bool) -> Name:
+def _make_name(tokens: list[str], *, company: bool) -> Name:
     kept: list[str] = []
     titles: set[str] = set()
     suffix = ""
@@ -129,12 +138,16 @@ def _make_name(tokens: list[str], *, company: bool, possessive: bool) -> Name:
     words = [word for word in kept if word not in name_words.COMPANY] if len(kept) > 1 else kept
     company = company or len(words) < len(kept)
     bare = tuple(_without_particles(words)[:MAX_WORDS])
-    return Name(bare, suffix, "".join(words), company, frozenset(titles), possessive)
+    return Name(bare, suffix, "".join(words), company, frozenset(titles))
 
 
 def _without_particles(words: list[str]) -> list[str]:
     first, other, last = name_words.PURE_PARTICLES, name_words.PARTICLES, len(words) - 1
-    return [word for i, word in enumerate(words) if i == last or word not in (other if i else first)]
+    return [
+        word
+        for i, word in enumerate(words)
+        if word not in (other if i else first) or i == last or words[i + 1] in name_words.NOTES  # "Ann Le cell"
+    ]
 
 
 def split_form(text: str) -> tuple[str, str] | None:
@@ -298,9 +311,11 @@ def compare(ours: Name, theirs: Name, common: Commonness = NO_NAMES, threshold: 
 
 
 def _have_same_words(a: Name, b: Name) -> bool:
-    """In any order, or divided otherwise: Mary-Ann, Maryann. But Carl A. West is not Carla West."""
+    """In any order, or divided otherwise: Mary-Ann, Maryann. But Carl A. West is not Carla West, nor James Edward West
+    Edward James.
+    """
     if sorted(a.words) == sorted(b.words):
-        return True
+        return a.words[0] == b.words[0] or a.words[-1] != b.words[-1]
     initials = any(len(word) == 1 for name in (a, b) for word in name.words[1:])
     return a.joined == b.joined and (a.words[0] == b.words[0] or not initials)
 
@@ -322,7 +337,8 @@ def _match_words(ours: Name, theirs: Name, common: Commonness, threshold: float)
     kinds = {fit.kind for fit in fits}
     given = next((fit for fit in fits if fit.ours == 0), None)
     places = {fit.theirs for fit in fits}
-    rest = [i for i in range(len(theirs.words)) if i not in places and not _is_harmless(i, ours, theirs)]
+    whole = any(fit.ours == len(ours.words) - 1 for fit in fits)
+    rest = [i for i in range(len(theirs.words)) if i not in places and not _is_harmless(i, ours, theirs, whole=whole)]
     if given is None:
         ours_only = kinds == {"same"} and not rest and ours.company == theirs.company
         return MatchLevel.SURNAME if ours_only else MatchLevel.OTHER
@@ -336,6 +352,8 @@ def _match_part(ours: Name, theirs: Name, fits: list[_Fit], given: _Fit) -> Matc
     kinds = {fit.kind for fit in fits}
     if ours.company != theirs.company and "typo" not in kinds:
         return MatchLevel.OTHER  # "Acme LLC" is not short for "Acme Plumbing"
+    if any(fit.theirs < given.theirs and 0 < fit.ours < len(ours.words) - 1 for fit in fits):
+        return MatchLevel.OTHER  # "Edward James Smith" is not James Edward
     if len(fits) == 1 and (given.kind in ("typo", "initial")):
         return MatchLevel.OTHER  # a letter is not a name
     if len(fits) < len(ours.words) or len(fits) < len(theirs.words) or "initial" in kinds:
@@ -357,12 +375,14 @@ def _is_run_together(a: Name, b: Name) -> bool:
     return fits and extra in (0, 1 if len(text.words) == 1 else 0)
 
 
-def _is_harmless(place: int, ours: Name, theirs: Name) -> bool:
-    """Whether the word says nothing about whose contact it is: an office's note, or a short form of our name beside it."""
+def _is_harmless(place: int, ours: Name, theirs: Name, *, whole: bool) -> bool:
+    """Whether the word says nothing about whose contact it is: an office's note, or a short form of our ``whole`` name's first:
+    "James (Jim) Smith", but not "Jack Jackson" for Jack Smith.
+    """
     word = theirs.words[place]
     if word in name_words.JOINT:  # "DUI and custody"
         return place + 1 < len(theirs.words) and theirs.words[place + 1] in name_words.NOTES
-    return word in name_words.NOTES or are_nicknames(word, ours.words[0])
+    return word in name_words.NOTES or (whole and are_nicknames(word, ours.words[0]))
 
 
 def _match_more(ours: Name, theirs: Name, fits: list[_Fit], rest: list[int], common: Commonness) -> MatchLevel:
@@ -371,7 +391,7 @@ def _match_more(ours: Name, theirs: Name, fits: list[_Fit], rest: list[int], com
     found = {fit.ours: fit for fit in fits if fit.kind != "initial"}
     if not last or 0 not in found or last not in found:
         return MatchLevel.OTHER  # "James Jones", "James's wife"
-    between = all(found[0].theirs < place < found[last].theirs for place in rest)
+    between = not theirs.divided and all(found[0].theirs < place < found[last].theirs for place in rest)
     if between and _are_middle_names(ours.words[0], [theirs.words[place] for place in rest], common):
         return MatchLevel.OTHER if len(fits) <= last else MatchLevel.FULL  # another middle name than ours, or one more
     return MatchLevel.MORE
@@ -429,10 +449,12 @@ def _fit_words(ours: tuple[str, ...], theirs: tuple[str, ...], common: Commonnes
 def _fit(i: int, a: str, j: int, b: str, common: Commonness) -> _Fit | None:
     if a == b:
         return _Fit(i, j, 1.0, "same")
-    if len(a) == 1 or len(b) == 1:
-        return _Fit(i, j, 0.5, "initial") if a[0] == b[0] else None
     if are_nicknames(a, b):
         return _Fit(i, j, 0.98, "nick")
+    if any(b in words for words in (name_words.NOTES, name_words.OTHER_WORDS, name_words.JOINT) if len(b) > 1):
+        return None  # "cell" is not Bell mistyped, nor "wrong" Wong, nor "and" A. in full
+    if len(a) == 1 or len(b) == 1:
+        return _Fit(i, j, 0.5, "initial") if a[0] == b[0] else None
     if _is_typo(a, b) if min(i, j) else _is_typo_in_given_name(a, b, common):
         return _Fit(i, j, JaroWinkler.similarity(a, b), "typo")
     return None

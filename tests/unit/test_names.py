@@ -124,6 +124,7 @@ def test_equal_after_folding(a: str, b: str) -> None:
         ("Penelope Buck", "enelope Buck", MatchLevel.SIMILAR),
         ("James Smith", "Jim Smith", MatchLevel.NICKNAME),
         ("James Smith", "Mr. James Smith", MatchLevel.EQUAL),
+        ("James Edward Smith", "Smith James Edward", MatchLevel.EQUAL),
         ("Mary Smith", "Mrs. Mary Smith", MatchLevel.EQUAL),
         ("James Smith", "Dr. James Smith", MatchLevel.EQUAL),
         ("Judge James Smith", "Hon. Judge James Smith", MatchLevel.MORE),
@@ -152,7 +153,8 @@ FORBIDDEN = ["James Smith do not answer", "James Smith wrong number", "SPAM Jame
              "James Smith ex-client"]  # fmt: skip
 TWO_PEOPLE = ["James & Mary Smith", "James/Mary Smith", "James + Mary", "James and Mary Smith", "James Smith & wife",
               "James y Maria Smith", "James n Mary", "James Mary Smith", "Mary James Smith", "James, Mary Smith",
-              "Smith, James & Mary", "James&Robert Smith", "Mr. and Mrs. Smith", "James y Mark Smith"]  # fmt: skip
+              "Smith, James & Mary", "James&Robert Smith", "Mr. and Mrs. Smith", "James y Mark Smith", "James; Robert Smith",
+              "James - Robert Smith", "James (Robert) Smith", "James | Robert Smith"]  # fmt: skip
 WORKPLACES = ["James Smith LLC", "Law Office of James Smith", "James's work", "JAMES'S WORK", "James Smith Insurance",
               "Smith & Sons", "Smith LLC"]  # fmt: skip
 OTHERS = ["James Jones", "James J.", "James Smith Jones", "Mary", "S. Smith", "J", "Jame Smyth"]
@@ -174,9 +176,16 @@ def test_contact_of_somebody_else_never_agrees(theirs: str) -> None:
         ("James Edward Smith", "James Robert Smith"),
         ("James E. Smith", "James R. Smith"),
         ("James Edward Smith", "Edward Smith"),  # sons are named for their fathers
+        ("James Edward Smith", "Edward James Smith"),
+        ("James Edward Smith", "Eddie James Smith"),
         ("Maria Garcia Lopez", "Garcia Lopez"),
         ("Jane S. Black", "Jane Black sister"),  # not the S.
         ("Nathan B. Hill", "Nathan Bates"),
+        ("Daniel Bell", "Daniel Martin cell"),
+        ("Jack Smith", "Jack Jackson"),
+        ("Jack Wong", "Jack (wrong #)"),
+        ("Shawn A. Pham", "Shawn/Terry Pham"),
+        ("Scott Griffin", "Scott Le cell"),
         ("Dale David Black", "Dave D. Black"),
         ("Carla West", "Carl A. West"),
         ("James", "James Smith"),
