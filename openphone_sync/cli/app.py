@@ -29,6 +29,7 @@ COMMANDS = {
     "test-connection": "Check everything a run needs, and say how to fix it.",
     "mapping": "Show or check what rows of the client table become.",
     "config": "Show the settings in force, and where each comes from.",
+    "alert": "Send a test to every alert address and health check.",
     "schedule": "Manage the nightly sync in your crontab.",
     "export-conversations": "Export the stored conversations, newest first.",
     "archive": "Download conversations from OpenPhone to a folder.",

@@ -72,11 +72,12 @@ def _print_tables(document: Mapping[str, Any]) -> None:
     zone = datetime.now(find_zone(os.environ)).tzinfo
     if document["runs"]:
         print_table(
-            ("run", "command", "result", "took", "contacts"), [_make_row(run, zone) for run in document["runs"]]
+            ("run", "command", "result", "took", "contacts", "reason"),
+            [_make_row(run, zone) for run in document["runs"]],
         )
 
 
 def _make_row(run: Mapping[str, Any], zone: tzinfo | None) -> tuple[str, ...]:
     started = f"{datetime.fromisoformat(run['startedAt']).astimezone(zone):%Y-%m-%d %H:%M}"
     took, contacts = format_duration(run["durationSeconds"]), describe_contacts(run["contacts"])
-    return started, f"{run['command']} {run['mode']}", run["status"], took, contacts
+    return started, f"{run['command']} {run['mode']}", run["status"], took, contacts, run["message"] or ""

@@ -9,7 +9,7 @@ import typer
 
 from openphone_sync.cli.options import Command, Group, JsonOption, make_app, read_settings
 from openphone_sync.cli.output import echo, print_json
-from openphone_sync.cli.terminal import print_table
+from openphone_sync.cli.terminal import format_local, print_table
 from openphone_sync.documents import SCHEMA_VERSION, describe_contacts, format_time
 from openphone_sync.model import JournalEntry
 from openphone_sync.rules.merging import MergeRules, make_changes
@@ -47,15 +47,29 @@ def runs_list(
             "command": record.command,
             "status": record.status,
             "startedAt": format_time(record.started_at),
-            "contacts": json.loads(record.report)["contacts"] if record.report else None,
+            "finishedAt": format_time(record.finished_at) if record.finished_at else None,
+            "exitCode": report.get("exitCode"),
+            "message": report.get("message"),
+            "contacts": report.get("contacts"),
         }
         for record in records
+        for report in [json.loads(record.report) if record.report else {}]
     ]
     if as_json:
         print_json({"schemaVersion": SCHEMA_VERSION, "runs": found})
         return
-    rows = [(run["runId"], run["command"], run["status"], _describe(run["contacts"])) for run in found]
-    print_table(("run", "command", "status", "contacts"), rows)
+    rows = [
+        (
+            format_local(run["startedAt"]),
+            run["command"],
+            run["status"],
+            _describe(run["contacts"]),
+            run["message"] or "",
+            run["runId"],
+        )
+        for run in found
+    ]
+    print_table(("began", "command", "status", "contacts", "reason", "run"), rows)
 
 
 @app.command("show", cls=Command)
@@ -72,10 +86,13 @@ def runs_show(context: typer.Context, run: RunArgument, as_json: JsonOption = Fa
     report = json.loads(record.report) if record.report else {}
     if as_json:
         head = {"runId": record.run_id, "command": record.command, "status": record.status}
-        began = {"startedAt": format_time(record.started_at)}
-        print_json({"schemaVersion": SCHEMA_VERSION, **head, **began, **report, "writes": writes})
+        head |= {"startedAt": format_time(record.started_at)}
+        print_json({"schemaVersion": SCHEMA_VERSION, **head, **report, "writes": writes})
         return
-    echo(f"{record.run_id} {record.command} {record.status}: {_describe(report.get('contacts'))}")
+    began = format_local(format_time(record.started_at))
+    echo(f"{record.run_id} {record.command} {record.status} {began}: {_describe(report.get('contacts'))}")
+    if report.get("message"):
+        echo(f"  {report['message']} (exit code {report.get('exitCode')})")
     rows = [
         (
             write["action"],

@@ -102,10 +102,11 @@ def _describe_run(run: Mapping[str, Any] | None, now: datetime) -> str:
     if run is None:
         return "none yet; openphone-sync sync"
     when = _format_local(run["finishedAt"] or run["startedAt"], now.tzinfo)
+    why = f"\n           {run['message']}" if run["message"] else ""
     if not run["contacts"]:
-        return f"{run['command']} {run['status']}, started {when}"
+        return f"{run['command']} {run['status']}, started {when}{why}"
     took = format_duration(run["durationSeconds"])
-    return f"{run['command']} {run['status']} {when} in {took}\n           {describe_contacts(run['contacts'])}"
+    return f"{run['command']} {run['status']} {when} in {took}\n           {describe_contacts(run['contacts'])}{why}"
 
 
 def _format_local(text: str | None, zone: tzinfo | None) -> str:

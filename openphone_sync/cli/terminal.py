@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,6 +27,7 @@ from rich.table import Table
 from rich.text import Text
 
 from openphone_sync.documents import describe_contacts, escape_text
+from openphone_sync.ops.crontab import find_zone
 from openphone_sync.ports import NotedProgress
 from openphone_sync.wiring import NoProgress
 
@@ -56,6 +58,13 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*(_style_cell(escape_text(cell)) for cell in row))
     _make_console().print(table)
+
+
+def format_local(time: str) -> str:
+    """A time of a document for people: in the zone of this machine on a terminal, elsewhere as it is."""
+    if not is_terminal():
+        return time
+    return f"{datetime.fromisoformat(time).astimezone(find_zone(os.environ)):%a %Y-%m-%d %H:%M %Z}"
 
 
 def print_line(text: str) -> None:

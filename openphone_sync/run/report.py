@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from openphone_sync.documents import SCHEMA_VERSION, format_time, to_json
+from openphone_sync.documents import SCHEMA_VERSION, describe_contacts, format_time, to_json
 from openphone_sync.model import (
     Action,
     ActionKind,
@@ -35,6 +35,7 @@ from openphone_sync.model import (
     Update,
     Why,
 )
+from openphone_sync.ops.alerts import describe_failures
 from openphone_sync.ops.files import save_text
 from openphone_sync.rules.merging import MergeRules, make_changes
 from openphone_sync.rules.planning import Plan
@@ -53,6 +54,7 @@ _NAMES: Mapping[ActionKind, str] = {
     ActionKind.HOLD: "held",
     ActionKind.DELETE: "deleted",
 }
+_WRITTEN = ("created", "updated", "adopted", "deleted", "failed")
 COUNTS = ("created", "updated", "adopted", "unchanged", "skipped", "held", "deleted", "failed", "left")
 
 
@@ -167,9 +169,21 @@ def make_report(
         "errors": _list_errors(result),
         "warnings": list(dict.fromkeys([*warnings, *_list_kept_numbers(plan)])),
     }
+    if not message and status != SUCCEEDED:
+        message = _explain_status(document)
     if message:
         document["message"] = message
     return document
+
+
+def _explain_status(document: Mapping[str, Any]) -> str:
+    """Why a run that nothing stopped did not succeed, and what to do."""
+    if document["status"] != INTERRUPTED:
+        return describe_failures(document)
+    counts = {name: count for name, count in document["contacts"].items() if name in _WRITTEN}
+    done = describe_contacts(counts) if any(counts.values()) else "nothing written"
+    left = document["contacts"]["left"]
+    return f"interrupted: {done}; {left} left: run {document['command']} again, it goes on from there"
 
 
 def make_empty_report(run_id: str, command: str, started_at: float, finished_at: float) -> dict[str, Any]:

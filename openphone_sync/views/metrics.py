@@ -51,6 +51,7 @@ def save_metrics(state_dir: Path, metrics: Mapping[str, Any]) -> None:
 
 
 def summarise(document: Mapping[str, Any]) -> dict[str, Any]:
-    """A run without its lists."""
-    keys = ("runId", "command", "mode", "dryRun", "status", "startedAt", "finishedAt", "durationSeconds")
-    return {key: document.get(key) for key in (*keys, "clients", "contacts", "requests")}
+    """A run without its lists; ``message`` says why it did not succeed."""
+    head = ("runId", "command", "mode", "dryRun", "status", "exitCode", "message")
+    keys = (*head, "startedAt", "finishedAt", "durationSeconds", "clients", "contacts", "requests")
+    return {key: document.get(key) for key in keys}

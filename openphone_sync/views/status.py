@@ -15,6 +15,8 @@ from openphone_sync.state import History
 from openphone_sync.state.history import LiveRun
 from openphone_sync.views.metrics import summarise
 
+DIED = "the process ended before the run did; the next sync recovers what is open"
+
 
 def make_status(
     history: History, *, is_running: bool, installed: InstalledLine | None, now: datetime
@@ -78,7 +80,7 @@ def _scheduler(installed: InstalledLine | None, now: datetime, *, is_running: bo
 def _last_run(history: History, died: LiveRun | None) -> Mapping[str, Any] | None:
     """The latest run that is over; one whose process died counts as interrupted."""
     if died is not None:
-        known = {"runId": died.run_id, "command": died.command, "status": "interrupted"}
+        known = {"runId": died.run_id, "command": died.command, "status": "interrupted", "message": DIED}
         return summarise(known | {"startedAt": format_time(died.started_at)})
     latest = history.read_summaries(1)
     return summarise(latest[0]) if latest else None

@@ -7,11 +7,12 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from threading import Thread
 
 import pytest
 
 from openphone_sync.config import load_settings
-from openphone_sync.ops.alerts import PING_ATTEMPTS, PING_TIMEOUT_S, ping, send_message
+from openphone_sync.ops.alerts import PING_ATTEMPTS, PING_TIMEOUT_S, Watch, notify_end, ping, send_message
 from openphone_sync.ops.lock import run_lock
 from tests.fault_injection import Fault, FaultKind
 from tests.office import JAMES, Office, Ran, make_many, wait_until
@@ -240,3 +241,102 @@ def test_a_killed_run_is_counted_shown_and_reported_by_the_next(
     assert "the process ended before the run did" in shown["message"]
     totals = office.run("metrics", "--json").json["metrics"]
     assert (totals["totalRuns"], totals["failedRuns"], totals["totalContactsCreated"]) == (2, 1, 12)
+
+
+def messages(receiver: Receiver) -> list[dict[str, str]]:
+    return [json.loads(one.body) for one in receiver.take("/alert")]
+
+
+def test_an_alert_says_why_and_what_to_do_and_of_which_type_it_is(
+    office: Office, receiver: Receiver, settings: dict[str, str]
+) -> None:
+    office.make_clients(JAMES)
+    fail(office, settings)
+    [message] = messages(receiver)
+    assert message["type"] == "failure"
+    assert message["message"].startswith("OpenPhone refused the API key")
+    assert "; " in message["message"].splitlines()[0]
+    [_, ping] = receiver.take("/ping")
+    assert "OpenPhone refused the API key" in ping.body
+    office.run("sync", "-q", **settings)
+    assert [one["type"] for one in messages(receiver)] == ["success"]
+
+
+def test_another_reason_is_news_and_the_same_one_every_seventh_night(
+    office: Office, receiver: Receiver, settings: dict[str, str]
+) -> None:
+    office.make_clients(JAMES)
+    fail(office, settings)
+    assert titles(receiver) == ["openphone-sync fails"]
+    down = {**settings, "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
+    for night in range(2):
+        assert office.run("sync", "-q", **down).code == 3
+        assert titles(receiver) == ([] if night else ["openphone-sync fails"])
+    path = office.state_dir / "alerts.json"
+    sent = json.loads(path.read_text())
+    path.write_text(json.dumps({**sent, "sent_at": sent["sent_at"] - 7 * 86400}))
+    for night in range(2):
+        office.run("sync", "-q", **down)
+        assert titles(receiver) == ([] if night else ["openphone-sync still fails"])
+
+
+def test_two_failures_at_once_send_one_message(office: Office, receiver: Receiver, settings: dict[str, str]) -> None:
+    office.make_clients(JAMES)
+    settings |= {"OPENPHONE_API_KEY": "revoked-key-0123456789"}
+    broken = replace(load_settings({**office.environment, **settings}), state_dir=office.state_dir, healthcheck_url="")
+    threads = [Thread(target=notify_end, args=(broken, Watch(None, 3, "no; yes"))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert titles(receiver) == ["openphone-sync fails"]
+
+
+def test_a_backlog_that_grows_for_a_week_is_news_once(
+    office: Office, receiver: Receiver, settings: dict[str, str]
+) -> None:
+    loaded = load_settings({**office.environment, **settings})
+    document = {"runId": "x", "status": "succeeded"}
+
+    def night(day: int, held: int) -> list[str]:
+        run = {**document, "finishedAt": f"2026-11-{day:02}T02:00:00Z", "contacts": {"held": held}}
+        notify_end(loaded, Watch(run, 0))
+        return [title.partition(": ")[2] for title in titles(receiver)]
+
+    assert [night(day, 10 + day) for day in range(1, 8)] == [[]] * 7
+    assert night(7, 17) == []  # a second run in one night
+    assert night(8, 18) == ["18 contacts wait for a review"]
+    assert night(9, 19) == []
+    assert [night(10, 19), *(night(day, 10 + day) for day in range(11, 17))] == [[]] * 7
+
+
+def test_alert_test_tries_every_receiver(office: Office, receiver: Receiver, settings: dict[str, str]) -> None:
+    assert office.run("alert", "test").code == 2
+    results = office.run("alert", "test", "--json", **settings).json["results"]
+    assert [(one["receiver"], one["ok"]) for one in results] == [
+        ("address 1 of OPENPHONE_ALERT_URLS", True),
+        ("OPENPHONE_HEALTHCHECK_URL", True),
+    ]
+    assert [one["type"] for one in messages(receiver)] == ["info"]
+    assert pings(receiver) == ["/ping/uuid/log?rid=1"]
+    receiver.status = 500
+    ran = office.run("alert", "test", **settings)
+    assert ran.code == 1
+    assert "failed  OPENPHONE_HEALTHCHECK_URL: it answered 500" in ran.out
+
+
+def test_every_view_says_why_a_run_failed(office: Office) -> None:
+    office.make_clients(JAMES)
+    assert fail(office, {}).code == 3
+    words = "OpenPhone refused the API key"
+    last = office.run("status", "--json").json["lastRun"]
+    assert (last["exitCode"], last["message"][: len(words)]) == (3, words)
+    assert words in office.run("status").out
+    [run] = office.run("runs", "list", "--json").json["runs"]
+    assert (run["exitCode"], run["message"][: len(words)]) == (3, words)
+    assert run["finishedAt"] >= run["startedAt"]
+    for command in (["runs", "list"], ["runs", "show", "latest"], ["metrics"], ["metrics", "--json"]):
+        assert words in office.run(*command).out
+    office.sandbox.faults.add(Fault(FaultKind.STATUS, status=400, method="POST", count=1))
+    assert office.run("sync", "-q").code == 1
+    assert "1 failed: client_" in office.run("status").out
