@@ -119,10 +119,14 @@ def open_run(
     *,
     read_only: bool = False,
     signal_number: Callable[[], int] = lambda: 0,
+    lock_wait_s: float = 0.0,
 ) -> Iterator[tuple[Context, RunHeader]]:
-    """The adapters of a run and its header. ``read_only``: without the lock, and the state is opened for reading."""
+    """The adapters of a run and its header. ``read_only``: without the lock, and the state is opened for reading.
+
+    ``lock_wait_s``: how long to wait for another run to end.
+    """
     with (
-        nullcontext() if read_only else run_lock(settings.state_dir),
+        nullcontext() if read_only else run_lock(settings.state_dir, lock_wait_s, signal_number),
         open_context(settings, clock, progress, read_only=read_only, signal_number=signal_number) as context,
     ):
         started_at = clock.now()

@@ -28,6 +28,7 @@ def open_command(
     *,
     read_only: bool,
     batch_size: int | None = None,
+    lock_wait_s: float = 0.0,
 ) -> Iterator[tuple[Context, RunHeader]]:
     """What a run works with, under signals and with a progress bar. ``read_only``: without the lock."""
     if batch_size is not None:
@@ -43,6 +44,7 @@ def open_command(
             progress,
             read_only=read_only,
             signal_number=stop.signal_number,
+            lock_wait_s=lock_wait_s,
         ) as run,
     ):
         yield run

@@ -21,9 +21,15 @@ from openphone_sync.cli.options import (
 from openphone_sync.cli.running import log_report, open_command, print_result
 from openphone_sync.ops.alerts import watching
 from openphone_sync.run import sync as workflow
-from openphone_sync.run.context import SyncOptions
+from openphone_sync.run.choose import find_clients
+from openphone_sync.run.context import Context, SyncOptions, keep_trying
 
 CHANGES_PENDING = 6
+CLIENT_WAIT = "60s"
+"""How long --client and --phone wait by default: an intake must show by name in a minute."""
+
+Chosen = tuple[tuple[str, ...], str | None]
+"""Ids of --client and the number of --phone."""
 
 app = make_app()
 
@@ -65,9 +71,18 @@ def sync(
     continue_on_error: ContinueOption = True,
     force: ForceOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="The same as the command dry-run.")] = False,
+    client: Annotated[
+        list[str] | None, typer.Option("--client", help="Only this client, now (repeatable).", metavar="ID")
+    ] = None,
+    phone: Annotated[str | None, typer.Option("--phone", help="Only the client with this number.", metavar="N")] = None,
     wait: Annotated[
-        str, typer.Option("--wait", help="How long to keep trying to reach API and database.", metavar="DURATION")
-    ] = "0",
+        str | None,
+        typer.Option(
+            "--wait",
+            help="How long to keep trying to reach API and database; with --client also for a running sync to end (60s).",
+            metavar="DURATION",
+        ),
+    ] = None,
     accept_source: Annotated[
         bool, typer.Option("--accept-source", help="The same rows are in a new place: accept it.")
     ] = False,
@@ -80,21 +95,28 @@ def sync(
 
     Example: openphone-sync sync --mode full
     """
+    chosen = (tuple(client or ()), phone)
+    wait = wait or (CLIENT_WAIT if any(chosen) else "0")
     options = make_sync_options(mode, client_type, limit, continue_on_error, force, wait)
     options = replace(options, accept_source=accept_source)
-    if plan is not None and (dry_run or mode is Mode.FULL or client_type or limit):
+    if plan is not None and (dry_run or mode is Mode.FULL or client_type or limit or any(chosen)):
         raise typer.BadParameter(
-            "the plan says what it covers; leave out --dry-run, --mode, --client-type and --limit",
+            "the plan says what it covers; leave out --dry-run, --mode, --client, --phone, --client-type and --limit",
             param_hint="--plan",
         )
+    if any(chosen) and (mode is Mode.FULL or client_type or limit):
+        raise typer.BadParameter(
+            "it names the clients; leave out --mode, --client-type and --limit", param_hint="--client"
+        )
     if dry_run:
-        raise typer.Exit(run_dry(context, options, batch_size, as_json))
+        raise typer.Exit(run_dry(context, options, batch_size, as_json, chosen=chosen))
     given, settings = read_globals(context), read_settings(context, require=BOTH)
-    with watching(settings) as watch:
-        with open_command(settings, given, "sync", options, read_only=False, batch_size=batch_size) as (
-            run_context,
-            header,
-        ):
+    lock_wait_s = options.wait_s if any(chosen) else 0.0
+    with watching(settings, complete=options.complete and not any(chosen)) as watch:
+        with open_command(
+            settings, given, "sync", options, read_only=False, batch_size=batch_size, lock_wait_s=lock_wait_s
+        ) as (run_context, header):
+            options = choose_clients(options, chosen, run_context)
             report = workflow.sync(options, run_context, header, plan)
         watch.document, watch.exit_code = report.document, report.exit_code
         log_report(report.document)
@@ -116,6 +138,16 @@ def make_sync_options(
     )
 
 
+def choose_clients(options: SyncOptions, chosen: Chosen, context: Context) -> SyncOptions:
+    """The options with the clients that are meant; `ConfigurationError` where there is no such client."""
+    ids, phone = chosen
+    if not ids and phone is None:
+        return options
+    deadline_s = context.clock.monotonic() + options.wait_s
+    found = keep_trying(lambda: find_clients(ids, phone, context), context, deadline_s)
+    return replace(options, client_ids=found)
+
+
 def run_dry(
     context: typer.Context,
     options: SyncOptions,
@@ -124,6 +156,7 @@ def run_dry(
     *,
     detailed: bool = False,
     out: Path | None = None,
+    chosen: Chosen = ((), None),
 ) -> int:
     """A dry run; returns the exit code, with ``detailed`` also whether changes are pending."""
     given, settings = read_globals(context), read_settings(context, require=BOTH)
@@ -131,7 +164,7 @@ def run_dry(
         run_context,
         header,
     ):
-        report = workflow.dry_run(options, run_context, header, out)
+        report = workflow.dry_run(choose_clients(options, chosen, run_context), run_context, header, out)
     print_result(report.document, as_json=as_json, quiet=given.quiet)
     pending = any(action["changes"] or action["action"] == "delete" for action in report.document["actions"])
     return CHANGES_PENDING if detailed and pending and not report.exit_code else report.exit_code

@@ -90,10 +90,10 @@ class Watch:
 
 
 @contextmanager
-def watching(settings: Settings) -> Iterator[Watch]:
-    """Ping and alert around a run, however it ends."""
+def watching(settings: Settings, *, complete: bool = True) -> Iterator[Watch]:
+    """Ping and alert around a run, however it ends. One that is not ``complete`` says nothing of the nightly sync."""
     watch = Watch()
-    if not settings.alert_on_failure:
+    if not settings.alert_on_failure or not complete:
         yield watch
         return
     ping(settings, "start", attempts=1, log=__name__)  # if it fails, the ping at the end tells the operator

@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from openphone_sync.errors import ConfigurationError, LockedError
+from openphone_sync.errors import ConfigurationError, InterruptedRunError, LockedError
 from openphone_sync.ops.files import check_state_dir
 
 LOCK_FILE = "lock"
 
 
 @contextmanager
-def run_lock(state_dir: Path) -> Iterator[None]:
-    """Hold the lock; `LockedError` if another run holds it."""
+def run_lock(state_dir: Path, wait_s: float = 0.0, signal_number: Callable[[], int] = lambda: 0) -> Iterator[None]:
+    """Hold the lock; `LockedError` if another run still holds it after ``wait_s``. A signal ends the wait."""
     from filelock import FileLock, Timeout  # noqa: PLC0415  # 20 ms, not needed to ask `is_locked`
 
     prepare_state_dir(state_dir)
     # Not 0: `is_locked` of another process holds the lock for some microseconds.
     lock = FileLock(state_dir / LOCK_FILE, timeout=0.2, poll_interval=0.05, mode=0o600)
+    ends_at = time.monotonic() + wait_s
     try:
-        lock.acquire()
+        while True:
+            try:
+                lock.acquire()
+                break
+            except Timeout:
+                if signal_number():
+                    raise InterruptedRunError(signal_number()) from None
+                if time.monotonic() >= ends_at:
+                    raise
     except Timeout:
         raise LockedError(
             f"another run holds the lock of {state_dir}; wait for it to end (openphone-sync status shows it)"
