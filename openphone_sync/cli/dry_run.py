@@ -38,13 +38,20 @@ def dry_run(
     out: Annotated[
         Path | None, typer.Option("--out", help="Save the plan for sync --plan (holds people's data).", metavar="FILE")
     ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="List every contact, not only the first 20 of each action.")
+    ] = False,
+    details: Annotated[bool, typer.Option("--details", help="List every field, before -> after.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show what sync would do, and write nothing.
 
-    Lists the action for each contact with its fields before and after. Shows people's data.
+    Lists contacts by action, names first. Shows people's data.
 
     Example: openphone-sync dry-run --json | jq .contacts
     """
     options = make_sync_options(mode, client_type, limit, continue_on_error, force)
-    raise typer.Exit(run_dry(context, options, batch_size, as_json, detailed=detailed_exitcode, out=out))
+    code = run_dry(
+        context, options, batch_size, as_json, detailed=detailed_exitcode, out=out, every=every, details=details
+    )
+    raise typer.Exit(code)

@@ -50,13 +50,15 @@ def open_command(
         yield run
 
 
-def print_result(document: Mapping[str, Any], *, as_json: bool, quiet: bool) -> None:
+def print_result(
+    document: Mapping[str, Any], *, as_json: bool, quiet: bool, every: bool = False, details: bool = False
+) -> None:
     """A run's report on stdout and, even if that cannot be written, one line on stderr if something went wrong."""
     try:
         if as_json:
             print_json(document)
         elif not quiet:
-            print_report(document)
+            print_report(document, every=every, details=details)
     finally:
         message = document.get("message") or describe_failures(document)
         if message:

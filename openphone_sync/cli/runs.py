@@ -9,7 +9,7 @@ import typer
 
 from openphone_sync.cli.options import Command, Group, JsonOption, make_app, read_settings
 from openphone_sync.cli.output import echo, print_json
-from openphone_sync.cli.terminal import format_local, print_table
+from openphone_sync.cli.terminal import describe_change, format_local, print_table, show_id
 from openphone_sync.documents import SCHEMA_VERSION, describe_contacts, format_time
 from openphone_sync.model import JournalEntry
 from openphone_sync.rules.merging import MergeRules, make_changes
@@ -96,16 +96,15 @@ def runs_show(context: typer.Context, run: RunArgument, as_json: JsonOption = Fa
     rows = [
         (
             write["action"],
-            write["externalId"],
-            write["contactId"] or "",
-            write["result"] or "open",
-            write["message"],
-            ", ".join(change["field"] for change in write["changes"]),
+            write["name"],
+            "; ".join(f"{change['field']}: {describe_change(change)}" for change in write["changes"]),
+            " ".join(text for text in (write["result"] or "open", write["message"]) if text),
+            show_id(write["externalId"]),
         )
         for write in writes
     ]
     if rows:
-        print_table(("action", "contact", "OpenPhone id", "result", "answer", "fields"), rows)
+        print_table(("action", "name", "before -> after", "result", "id"), rows)
 
 
 def _make_write(entry: JournalEntry) -> dict[str, Any]:
@@ -114,6 +113,7 @@ def _make_write(entry: JournalEntry) -> dict[str, Any]:
         "action": entry.kind.value,
         "externalId": entry.external_id,
         "contactId": entry.contact_id,
+        "name": _find_name(entry),
         "at": format_time(entry.intended_at),
         "result": entry.result.value if entry.result else None,
         "status": entry.status,
@@ -122,6 +122,13 @@ def _make_write(entry: JournalEntry) -> dict[str, Any]:
         "conflicts": [{"field": one.field, "kept": one.kept, "lost": one.lost} for one in entry.conflicts],
         "changes": [{"field": one.field, "before": one.before, "after": one.after} for one in changes],
     }
+
+
+def _find_name(entry: JournalEntry) -> str:
+    """Of the contact as it was sent, else as it was before."""
+    if entry.draft is not None and entry.draft.first_name:
+        return entry.draft.first_name
+    return entry.before.display_name if entry.before is not None else entry.link.person
 
 
 def _describe(contacts: dict[str, int] | None) -> str:

@@ -157,6 +157,8 @@ def run_dry(
     detailed: bool = False,
     out: Path | None = None,
     chosen: Chosen = ((), None),
+    every: bool = False,
+    details: bool = False,
 ) -> int:
     """A dry run; returns the exit code, with ``detailed`` also whether changes are pending."""
     given, settings = read_globals(context), read_settings(context, require=BOTH)
@@ -165,6 +167,6 @@ def run_dry(
         header,
     ):
         report = workflow.dry_run(choose_clients(options, chosen, run_context), run_context, header, out)
-    print_result(report.document, as_json=as_json, quiet=given.quiet)
+    print_result(report.document, as_json=as_json, quiet=given.quiet, every=every, details=details)
     pending = any(action["changes"] or action["action"] == "delete" for action in report.document["actions"])
     return CHANGES_PENDING if detailed and pending and not report.exit_code else report.exit_code

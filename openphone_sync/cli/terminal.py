@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,6 +30,8 @@ from rich.text import Text
 from openphone_sync.documents import describe_contacts, escape_text
 from openphone_sync.ops.crontab import find_zone
 from openphone_sync.ports import NotedProgress
+from openphone_sync.views.ids import shorten
+from openphone_sync.views.words import format_day
 from openphone_sync.wiring import NoProgress
 
 LISTED = 20
@@ -67,6 +70,11 @@ def format_local(time: str) -> str:
     return f"{datetime.fromisoformat(time).astimezone(find_zone(os.environ)):%a %Y-%m-%d %H:%M %Z}"
 
 
+def show_id(external_id: str) -> str:
+    """Short on a terminal; whole elsewhere."""
+    return shorten(external_id) if is_terminal() else external_id
+
+
 def print_line(text: str) -> None:
     """One line, wrapped on a terminal."""
     _make_console().print(escape_text(text), highlight=False, markup=False)
@@ -96,6 +104,7 @@ def _list_values(values: Sequence[str], same: frozenset[str], *, differs: bool) 
     return text
 
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]+Z)?")
 _STYLES = {
     "succeeded": "green",
     "ok": "green",
@@ -115,16 +124,51 @@ def _style_cell(text: str) -> Text:
     return Text(text, style=_STYLES.get(text, ""))
 
 
-def print_report(document: Mapping[str, Any]) -> None:
-    """A run's report; for a dry run also its actions, field by field."""
+def print_report(document: Mapping[str, Any], *, every: bool = False, details: bool = False) -> None:
+    """A run's report; for a dry run first its actions by kind.
+
+    ``every``: all of them, in place of the first `LISTED` of each kind; ``details``: every field before -> after.
+    """
     if document.get("message") and not document["clients"]["read"]:
         return  # nothing was read: the line on stderr says it all
-    writing = [one for one in document.get("actions", ()) if one["changes"] or one["action"] == "delete"]
-    if writing:
-        print_table(("action", "contact", "field", "before", "after"), _make_action_rows(writing))
+    _print_actions(document.get("actions", ()), every=every or not is_terminal(), details=details)
     console = _make_console()
     for line in (*_make_headline(document), *_make_details(document)):
         console.print(escape_text(line), highlight=False, markup=False)
+
+
+_SIGNS = {"create": "+", "update": "~", "adopt": "~", "delete": "-", "hold": "?", "skip": "="}
+"""Actions in the order in which a dry run lists them."""
+
+
+def _print_actions(actions: Sequence[Mapping[str, Any]], *, every: bool, details: bool) -> None:
+    for kind, sign in _SIGNS.items():
+        listed = [one for one in actions if one["action"] == kind and (one["changes"] or kind != "update")]
+        if not listed:
+            continue
+        shown = listed if every else listed[:LISTED]
+        rows = [row for action in shown for row in _make_action_rows(sign, action, details=details)]
+        print_table(("", f"{kind} ({len(listed)})", "what", "id"), rows)
+        if len(shown) < len(listed):
+            print_line(f"  and {len(listed) - len(shown)} more; --all shows them, --details every field")
+
+
+def _make_action_rows(sign: str, action: Mapping[str, Any], *, details: bool) -> Iterator[tuple[str, str, str, str]]:
+    """Name first, short id last; with ``details`` a further row for each field."""
+    changes = {one["field"]: one for one in action["changes"]}
+    if action["action"] == "create" and "phoneNumbers" in changes:
+        what = format_value(changes["phoneNumbers"]["after"])
+    else:
+        what = ", ".join(changes) or action["reason"]
+    yield sign, action["name"], what, show_id(action["externalId"])
+    for field, change in changes.items() if details else ():
+        yield "", "", f"{field}: {describe_change(change)}", ""
+
+
+def describe_change(change: Mapping[str, Any]) -> str:
+    """``before -> after``; only what is there where the other side is empty."""
+    before, after = format_value(change["before"]), format_value(change["after"])
+    return f"{before or '(empty)'} -> {after or '(empty)'}"
 
 
 @contextmanager
@@ -245,29 +289,12 @@ def _list_by_reason(entries: Sequence[Mapping[str, Any]], *, few: int) -> list[s
     return common + [f"{one['externalId']}: {one['reason']}" for one in entries if counts[one["reason"]] <= few]
 
 
-def _make_action_rows(actions: Iterable[Mapping[str, Any]]) -> list[tuple[str, str, str, str, str]]:
-    rows: list[tuple[str, str, str, str, str]] = []
-    for action in actions:
-        first, *others = _make_change_rows(action)
-        rows.append((action["action"], action["externalId"], *first))
-        rows += [("", "", *row) for row in others]
-    return rows
-
-
-def _make_change_rows(action: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Field, before and after of each change; a new contact in one row (--json has every field)."""
-    after = {change["field"]: _format_value(change["after"]) for change in action["changes"]}
-    if action["action"] == "create":
-        named = (after.get("firstName"), after.get("phoneNumbers"))  # a deleted contact made again may lack either
-        return [("new contact", "", ", ".join(text for text in named if text))]
-    if not action["changes"]:
-        return [("", "", action["reason"])]
-    return [(change["field"], _format_value(change["before"]), after[change["field"]]) for change in action["changes"]]
-
-
-def _format_value(value: Any) -> str:
+def format_value(value: Any) -> str:
+    """A value as people write it: ``15 June 1985``, ``Main Phone +1 213-555-0134``, ``yes``."""
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, list):
         return ", ".join(f"{one['name']} {one['value']}" if isinstance(one, dict) else str(one) for one in value)
-    return str(value)
+    return format_day(value) if isinstance(value, str) and _DAY.fullmatch(value) else str(value)

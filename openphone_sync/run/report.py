@@ -386,11 +386,22 @@ def make_action(action: Action, rules: MergeRules) -> dict[str, Any]:
         "action": _planned_kind(action).value,
         "externalId": action.link.external_id,
         "contactId": action.link.contact_id,
+        "name": _find_name(action),
         **describe_why(why),
         "changes": [
             {"field": one.field, "before": one.before, "after": one.after} for one in find_changes(action, rules)
         ],
     }
+
+
+def _find_name(action: Action) -> str:
+    """Of the person in the source, else of the contact; empty if neither is known."""
+    link = action.link
+    if isinstance(action, Create | Update) and action.desired is not None:
+        return action.desired.values.first_name
+    if link.base is not None and link.base.values.first_name:
+        return link.base.values.first_name
+    return link.person
 
 
 def find_changes(action: Action, rules: MergeRules) -> tuple[FieldChange, ...]:

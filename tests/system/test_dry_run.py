@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
-from tests.office import JAMES, Office
+import pytest
+
+from tests.office import JAMES, Office, make_many
 
 EXEMPT = {"pacing.db", "pacing.db-journal"}
 
@@ -66,9 +69,26 @@ def test_the_table_shows_fields_before_and_after(office: Office) -> None:
     [client_id] = office.make_clients(JAMES)
     office.sync()
     office.change_client(client_id, county="Kern County")
-    shown = office.run("dry-run").out
-    for text in ("update", f"client_{client_id}", "customFields.County", "Los Angeles County", "Kern County"):
+    shown = office.run("dry-run", "--details").out
+    for text in ("James Smith", f"client_{client_id}", "customFields.County: Los Angeles County -> Kern County"):
         assert text in shown
+    office.sync()
+    writes = office.run("runs", "show", "latest").out
+    assert "James Smith" in writes
+    assert "Los Angeles County -> Kern County" in writes
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_a_terminal_lists_the_first_of_each_action_and_fits(office: Office, width: int) -> None:
+    make_many(office, 30)
+    terminal = {"TTY_COMPATIBLE": "1", "NO_COLOR": "1", "COLUMNS": str(width)}
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", office.run("dry-run", **terminal).out)
+    assert max(map(len, shown.splitlines())) <= width
+    assert shown.count("+ ") == 20
+    assert "and 10 more" in shown
+    assert office.run("dry-run", "--all", **terminal).out.count("+ ") == 30
+    piped = office.run("dry-run").out.splitlines()
+    assert len([line for line in piped if line.startswith("+\tPerson ")]) == 30
 
 
 def test_pending_changes_have_an_exit_code_of_their_own(office: Office) -> None:
