@@ -635,12 +635,16 @@ class Holds:
 
 @dataclass(frozen=True, slots=True)
 class Skips:
-    """Nothing is written, for this reason; ``contact_id`` where a contact is known that cannot be written."""
+    """Nothing is written, for this reason; ``contact_id`` where a contact is known that cannot be written.
+
+    ``linked``: that contact is its own by the state, and stays so.
+    """
 
     desired: DesiredContact
     why: Why
     evidence: tuple[Candidate, ...] = ()
     contact_id: str | None = None
+    linked: bool = False
 
 
 MatchResult = Meets | Makes | Holds | Skips

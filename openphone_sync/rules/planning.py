@@ -153,9 +153,11 @@ class Plan:
 
 def make_plan(gathered: Gathered, rules: Rules) -> Plan:
     """Decide about every wanted contact, and about those that nobody wants any more."""
-    matches = match_contacts(gathered.wanted, make_index(gathered, rules), make_known(gathered), rules.matching)
+    matches = match_contacts(
+        gathered.wanted, make_index(gathered, rules), make_known(gathered), rules.matching, rules.merging
+    )
     taken = {result.contact_id for result in matches.results if isinstance(result, Meets)}
-    actions: list[Action] = [_decide(result, gathered, taken, rules) for result in matches.results]
+    actions: list[Action] = [_decide(result, gathered, rules) for result in matches.results]
     actions += [_skip(skipped, gathered.links.get(skipped.external_id), taken) for skipped in gathered.skipped]
     actions += [Keep(ActionKind.HOLD, link, why=link.why) for link in gathered.rolled_back]
     orphans, forgotten = find_orphans(gathered.links.values(), actions, gathered.gone)
@@ -199,6 +201,7 @@ def make_known(gathered: Gathered) -> Known:
     return Known(
         links={key: link for key, link in gathered.links.items() if key not in untouched},
         owners=gathered.owners,
+        waiting=(*gathered.unchanged.skipped, *gathered.unchanged.held),
         in_source=gathered.in_source,
         decisions=gathered.decisions,
         refused=gathered.refused,
@@ -209,14 +212,16 @@ def make_known(gathered: Gathered) -> Known:
 
 def needs_listing(gathered: Gathered, rules: Rules) -> bool:
     """Whether something would be created: then a duplicate made in the app an hour ago must be seen first."""
-    matches = match_contacts(gathered.wanted, make_index(gathered, rules), make_known(gathered), rules.matching)
+    matches = match_contacts(
+        gathered.wanted, make_index(gathered, rules), make_known(gathered), rules.matching, rules.merging
+    )
     return any(isinstance(result, Makes | Holds) for result in matches.results)
 
 
 # --- one wanted contact --------------------------------------------------------------------------------------------
 
 
-def _decide(result: MatchResult, gathered: Gathered, taken: Container[str], rules: Rules) -> Action:
+def _decide(result: MatchResult, gathered: Gathered, rules: Rules) -> Action:
     link = gathered.links.get(result.desired.external_id)
     match result:
         case Meets():
@@ -224,10 +229,10 @@ def _decide(result: MatchResult, gathered: Gathered, taken: Container[str], rule
         case Makes():
             return _create(result, link, gathered, rules)
         case Holds():
-            return _keep(ActionKind.HOLD, Standing.HELD, result, link, taken)
+            return _keep(ActionKind.HOLD, Standing.HELD, result, gathered)
         case Skips():
             declined = result.why.reason in _DECLINING
-            return _keep(ActionKind.SKIP, Standing.DECLINED if declined else Standing.SKIPPED, result, link, taken)
+            return _keep(ActionKind.SKIP, Standing.DECLINED if declined else Standing.SKIPPED, result, gathered)
 
 
 def _meet(meets: Meets, link: Link | None, gathered: Gathered, rules: Rules) -> Action:
@@ -304,20 +309,14 @@ def _free_external_id(external_id: str, taken: Container[str]) -> str:
     return f"{external_id}~{number}"
 
 
-def _keep(
-    kind: ActionKind, standing: Standing, result: Holds | Skips, link: Link | None, taken: Container[str]
-) -> Action:
-    """Nothing is sent. A contact stays linked unless it now belongs to another of our people."""
+def _keep(kind: ActionKind, standing: Standing, result: Holds | Skips, gathered: Gathered) -> Action:
+    """Nothing is sent. It holds no contact, but for its own that cannot be written."""
     desired = result.desired
-    planned = replace(_row(desired, standing, link), why=result.why)
-    if (
-        link is not None
-        and link.contact_id is not None
-        and link.contact_id not in taken
-        and link.person == desired.person
-    ):
-        planned = replace(planned, contact_id=link.contact_id, base=link.base)
-    return Keep(kind, planned, result.evidence, result.why)
+    planned = _row(desired, standing, gathered.links.get(desired.external_id))
+    owner = gathered.owners.get(result.contact_id or "") if isinstance(result, Skips) else None
+    if isinstance(result, Skips) and result.linked and owner is not None:
+        planned = replace(planned, contact_id=owner.contact_id, base=owner.base)
+    return Keep(kind, replace(planned, why=result.why), result.evidence, result.why)
 
 
 def _skip(skipped: Skipped, link: Link | None, taken: Container[str]) -> Action:

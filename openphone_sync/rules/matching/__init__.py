@@ -23,6 +23,7 @@ from openphone_sync.rules.matching.context import (
 from openphone_sync.rules.matching.index import RemoteIndex
 from openphone_sync.rules.matching.ledger import Ledger
 from openphone_sync.rules.matching.passes import PASSES
+from openphone_sync.rules.merging import MergeRules
 
 __all__ = [
     "PASSES",
@@ -36,14 +37,20 @@ __all__ = [
 ]
 
 
-def match_contacts(wanted: Sequence[DesiredContact], index: RemoteIndex, known: Known, rules: MatchingRules) -> Matches:
+def match_contacts(
+    wanted: Sequence[DesiredContact],
+    index: RemoteIndex,
+    known: Known,
+    rules: MatchingRules,
+    merging: MergeRules | None = None,
+) -> Matches:
     """One result for each wanted contact, in their order.
 
     ``wanted`` holds all wanted contacts of the clients in play, unchanged ones too. Linked contacts need not be in the
     index. Where the workspace was not listed, what only the workspace could tell ends as `Makes`: list it, and match
-    again.
+    again. By ``merging`` contacts that this run updates are judged as it will leave them, otherwise as they are.
     """
-    context = Context(wanted, index, known, rules)
+    context = Context(wanted, index, known, rules, merging)
     ledger = Ledger(context)
     for decide in PASSES:
         decide(ledger, context)

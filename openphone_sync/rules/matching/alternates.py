@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from openphone_sync.model import DesiredContact, Link, Reason, RemoteContact, Standing, Tie, Why
-from openphone_sync.rules.matching.context import Context, base_of, key_of, rank
+from openphone_sync.rules.matching.context import Context, key_of, person_of, rank
 from openphone_sync.rules.matching.decisions import Human
 from openphone_sync.rules.matching.ledger import Ledger
 from openphone_sync.rules.names import compare, parse_name, same_person
@@ -66,10 +66,9 @@ def _stay_as_before(ledger: Ledger, alternates: Sequence[DesiredContact], links:
 def _make_place(context: Context, link: Link) -> Place:
     """The link's own data tell who was there, so that an incremental run needs no contact and decides as a full one."""
     contact_id = link.contact_id or ""
-    base, contact = base_of(link), context.index.get(contact_id)
-    phones = frozenset(item.value for item in base.phones) if base else frozenset[str]()
-    if base is None and contact is not None:
-        phones = context.index.phones_of(contact)
+    phones, contact = frozenset(person_of(link).phones), context.index.get(contact_id)
+    if link.base is None and contact is not None:
+        phones |= context.index.phones_of(contact)
     return Place(link.slot, contact_id, Human(parse_name(link.person), phones), link)
 
 
@@ -104,15 +103,16 @@ def _assign(ledger: Ledger, client_id: str, alternates: Sequence[DesiredContact]
         if place.contact_id in used or desired.slot in placed:
             continue
         used.add(place.contact_id)
-        placed.add(desired.slot)
         if place.link is not None:
             meet_linked(ledger, desired, place.link)
         else:
             _meet_own(ledger, desired, place.contact_id)
+        if not ledger.is_open(desired):  # whose contact was deleted may still fit another place
+            placed.add(desired.slot)
     # The contacts of those who left stay as they are, and newcomers to those slots are new people.
     left = [place for place in places if place.contact_id not in used]
     for place in left:
-        ledger.vacate(place.contact_id, client_id)
+        ledger.vacate(place.contact_id, (client_id, place.slot))
     left_slots = {place.slot for place in left}
     newcomers = [desired for desired in alternates if desired.slot in left_slots and desired.slot not in placed]
     ledger.handed_over.update(key_of(desired) for desired in newcomers)
@@ -145,7 +145,7 @@ def meet_linked(ledger: Ledger, desired: DesiredContact, link: Link) -> None:
         else:
             ledger.deleted_once.add(key_of(desired))
     elif contact is not None and context.is_foreign(contact):
-        ledger.skip(desired, Why(Reason.OWNED_BY_INTEGRATION), contact_id=contact_id)
+        ledger.skip_linked(desired, contact_id)
     else:
         ledger.meet(desired, contact_id, Tie.LINKED)
 

@@ -19,13 +19,12 @@ from openphone_sync.model import (
     Meets,
     Person,
     RemoteContact,
-    RemoteField,
     Standing,
-    Tie,
 )
 from openphone_sync.rules.comparing import find_day, fold_email
 from openphone_sync.rules.matching.decisions import Human, ResolvedDecisions, are_same, make_human
 from openphone_sync.rules.matching.index import Match, RemoteIndex, birth_of, compare_births, emails_of, field_text
+from openphone_sync.rules.merging import MergeRules, merge
 from openphone_sync.rules.names import Commonness, MatchLevel, Name, NameMatch, compare, parse_name, split_form
 
 INTEGRATION_PREFIX = "openphone-"
@@ -64,13 +63,15 @@ class Known:
     """What earlier runs know.
 
     ``links``: all links of the clients in play, by external id, in any standing. ``owners``: contact id -> its link, over
-    all links. ``in_source``: the clients still in the source among those that `find_referred_clients` names. ``refused``:
-    contact ids whose write was answered 403; with ``retry_refused`` they are tried again. ``gone``: contact ids that
-    answered 404; a contact that is only missing in the index is not gone.
+    all links. ``waiting``: links of clients that are not in play, skipped or held without a contact. ``in_source``: the
+    clients still in the source among those that `find_referred_clients` names. ``refused``: contact ids whose write was
+    answered 403; with ``retry_refused`` they are tried again. ``gone``: contact ids that answered 404; a contact that is
+    only missing in the index is not gone.
     """
 
     links: Mapping[str, Link]
     owners: Mapping[str, Link]
+    waiting: Sequence[Link] = ()
     in_source: frozenset[str] = frozenset()
     decisions: Sequence[Decision] = ()
     refused: frozenset[str] = frozenset()
@@ -133,23 +134,29 @@ def birth_in(base: ContactValues | None, birth_field: str | None) -> str | None:
 
 
 def person_of(link: Link) -> Person:
-    """The person whom a link was written for, by what was written."""
+    """The person whom a link was written for."""
     base = base_of(link)
     # A client's own name is what the contact was called; an alternate's is not.
     name = link.person or (base.first_name if base and not link.slot else "")
-    return Person(name, tuple(sorted(item.value for item in base.phones)) if base else ())
+    return Person(name, link.phones or (tuple(sorted({item.value for item in base.phones})) if base else ()))
 
 
 class Context:
     """All that the passes read. Names and evidence are computed once, when first asked for."""
 
     def __init__(
-        self, wanted: Sequence[DesiredContact], index: RemoteIndex, known: Known, rules: MatchingRules
+        self,
+        wanted: Sequence[DesiredContact],
+        index: RemoteIndex,
+        known: Known,
+        rules: MatchingRules,
+        merging: MergeRules | None,
     ) -> None:
         self.wanted = sorted(wanted, key=rank)
         self.index = index
         self.known = known
         self.rules = rules
+        self.merging = merging
         self.by_key = {key_of(desired): desired for desired in self.wanted}
         self.by_client: dict[str, list[DesiredContact]] = {}
         for desired in self.by_key.values():
@@ -226,6 +233,12 @@ class Context:
                     found.setdefault(named["client"], []).append((int(named["slot"] or 0), contact))
         return found
 
+    def find_numbered(self, desired: DesiredContact) -> tuple[RemoteContact, ...]:
+        """Unlinked contacts of ours under its external id with a number behind it (``client_1~2``)."""
+        stem = f"{desired.external_id}~"
+        contacts = [contact for _, contact in self.unlinked_own.get(desired.client_id, ())]
+        return tuple(contact for contact in contacts if (contact.external_id or "").startswith(stem))
+
     @cached_property
     def contacts_by_external_id(self) -> Mapping[str, str]:
         """External id -> linked contact, over all links."""
@@ -245,16 +258,15 @@ class Context:
         return _count(self.name(desired).text for desired in self.wanted)
 
     def _all_names(self) -> Iterator[Name]:
-        """Each person once, however far the run is: a contact that this tool made counts as the row behind it.
+        """A linked contact counts as the row behind it, and by the row's name.
 
         Otherwise a name that is rare today would be common tomorrow, when its rows have become contacts.
         """
         for contact in self.index:
-            link = self.known.owners.get(contact.contact_id)
-            if link is None or not self.is_ours(contact):
+            if contact.contact_id not in self.known.owners:
                 yield self.index.name_of(contact)
         for link in self.known.owners.values():
-            if self.wanted_of(link) is None:
+            if link.client_id not in self.by_client:
                 yield parse_name(person_of(link).name)
         for desired in self.wanted:
             yield self.name(desired)
@@ -345,31 +357,24 @@ class Context:
         """The alternate's own name that this tool once wrote into a custom field."""
         return parse_name(field_text(contact, self.rules.person_field))
 
-    def after_update(self, contact: RemoteContact, result: Meets, link: Link | None) -> RemoteContact:
-        """The contact as this run's update leaves it, as far as it is evidence for others.
+    def after_update(self, contact: RemoteContact, meets: Meets, link: Link | None) -> RemoteContact:
+        """The contact as this run's update leaves it.
 
         Judged as it was before, a duplicate would be held today for a number that is taken away in the same run, and
         created in the next.
         """
-        desired, base = result.desired, base_of(link)
-        if base is None and result.tie is Tie.ADOPTED:
-            return contact  # a person's contact: only what is empty is filled
-        met = link.base.met if link and link.base else frozenset[str]()
-        wanted = {item.value for item in desired.values.phones}
-        written = {item.value for item in base.phones} if base else frozenset[str]()
-        removed = {number for number in written - wanted if f"phoneNumbers:{number}" not in met}
-        left = tuple(i for i in contact.phones if not i.value or self.index.normalise(i.value) not in removed)
-        if desired.phones_unusable or not (left or wanted):
-            left = contact.phones  # a contact's last number stays
-        contact = replace(contact, phones=left)
-        if base is None or parse_name(contact.display_name) == parse_name(base.first_name):
-            contact = replace(contact, first_name=desired.values.first_name)
-        birth_field = self.rules.birth_field
-        birth = birth_in(desired.values, birth_field)
-        if birth and (base is None or birth_of(contact, birth_field) == birth_in(base, birth_field)):
-            others = tuple(field for field in contact.custom_fields if field.key != birth_field)
-            contact = replace(contact, custom_fields=(*others, RemoteField(birth_field, birth)))
-        return contact
+        if self.merging is None:
+            return contact
+        draft = merge(link.base if link else None, contact, meets.desired, self.merging, meets.tie).draft
+        return replace(
+            contact,
+            first_name=draft.first_name,
+            last_name=draft.last_name,
+            company=draft.company,
+            phones=draft.phones,
+            emails=draft.emails,
+            custom_fields=draft.custom_fields,
+        )
 
 
 def _find_declines(links: Iterable[Link]) -> Iterator[Decision]:

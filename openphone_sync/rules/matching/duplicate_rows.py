@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 
-from openphone_sync.model import Candidate, DesiredContact, Meets, Reason, Standing, Why
+from openphone_sync.model import Candidate, DesiredContact, Reason, Standing, Why
 from openphone_sync.rules.matching.context import (
     LARGE_GROUP,
     Context,
@@ -40,7 +40,7 @@ class Row:
 
 
 def duplicate_rows(ledger: Ledger, context: Context) -> None:
-    """Phone and folded name equal to another row: hold all but the one with a contact, or the oldest."""
+    """Phone and folded name equal to another row: hold all but the one that is decided already, or the oldest."""
     sharing: dict[str, list[DesiredContact]] = defaultdict(list)
     for desired in context.by_key.values():
         for phone in {item.value for item in desired.values.phones}:
@@ -58,29 +58,28 @@ def duplicate_rows(ledger: Ledger, context: Context) -> None:
 
 
 def _make_row(ledger: Ledger, desired: DesiredContact) -> Row:
-    result = ledger.results.get(key_of(desired))
-    claim = (not isinstance(result, Meets), *rank(desired))
+    claim = (ledger.is_open(desired), *rank(desired))
     return Row(desired.external_id, ledger.context.human(desired), desired.birth_date, claim, desired)
 
 
 def _find_rows_not_in_play(ledger: Ledger, phones: AbstractSet[str]) -> Mapping[str, list[Row]]:
-    """Linked people of other clients with one of these phones, as their rows were last seen, by phone.
+    """People of other clients with one of these phones, as their rows were last seen, by phone.
 
     With them an incremental run holds what a full run holds.
     """
     context = ledger.context
     found: dict[str, list[Row]] = defaultdict(list)
-    for contact_id, link in context.known.owners.items():
-        base = base_of(link)
-        if base is None or link.client_id in context.by_client or link.standing is Standing.ORPHANED:
+    for link in chain(context.known.owners.values(), context.known.waiting):
+        if link.client_id in context.by_client or link.standing is Standing.ORPHANED:
             continue
-        shared = phones & {item.value for item in base.phones}
-        if not shared or contact_id in context.known.gone or not context.is_in_source(link.client_id):
+        person = person_of(link)
+        shared = phones & set(person.phones)
+        if not shared or link.contact_id in context.known.gone or not context.is_in_source(link.client_id):
             continue
         claim = (False, link.slot > 0, ("", ""), link.client_id, link.slot)
-        birth = birth_in(base, context.rules.birth_field)
+        row = Row(link.external_id, make_human(person), birth_in(base_of(link), context.rules.birth_field), claim)
         for phone in shared:
-            found[phone].append(Row(link.external_id, make_human(person_of(link)), birth, claim))
+            found[phone].append(row)
     return found
 
 

@@ -62,10 +62,10 @@ class Ledger:
         self.results: dict[Key, MatchResult] = {}
         self.taken: dict[str, Key] = {}  # contact id -> who meets it in this run
         self.contested: set[str] = set()  # contacts that several wanted contacts fit equally well
-        self.vacated: dict[str, str] = {}  # contact id -> client whose wanted contact had it and does not meet it now
+        self.vacated: dict[str, Key] = {}  # contact id -> client and slot that had it, and do not meet it now
         self.deleted_once: set[Key] = set()
         self.handed_over: set[Key] = set()  # another person has the slot now
-        self._reserved: set[str] = set()  # candidates of contacts that are held on weak evidence
+        self._reserved: set[str] = set()  # candidates that a review will offer
         self.look_alikes: dict[tuple[str, str], LookAlike] = {}
 
     def open(self, kind: Callable[[DesiredContact], bool] | None = None) -> list[DesiredContact]:
@@ -125,6 +125,11 @@ class Ledger:
         """Nothing is written."""
         self.results[key_of(desired)] = Skips(desired, why, tuple(evidence), contact_id)
 
+    def skip_linked(self, desired: DesiredContact, contact_id: str) -> None:
+        """Nothing is written to its own contact, which an integration owns; it is nobody else's."""
+        self.results[key_of(desired)] = Skips(desired, Why(Reason.OWNED_BY_INTEGRATION), (), contact_id, linked=True)
+        self.taken[contact_id] = key_of(desired)
+
     def skip_owned(self, desired: DesiredContact, found: Sequence[Match]) -> None:
         """Nothing is written: only contacts that integrations own fit."""
         best = max(found, key=lambda match: (match.strength, match.contact.contact_id))
@@ -147,7 +152,7 @@ class Ledger:
             self.meet(desired, best.contact.contact_id, Tie.ADOPTED, evidence, why.reason)
         else:
             self.results[key_of(desired)] = Holds(desired, why, tuple(evidence))
-            self._reserved |= {match.contact.contact_id for match in choices}
+            self._reserved |= {candidate.subject for candidate in evidence}
         return True
 
     def _choose_clear_best(self, choices: Sequence[Match]) -> Match | None:
@@ -173,14 +178,15 @@ class Ledger:
 
     # --- whose a contact is ------------------------------------------------------------------------------------------
 
-    def vacate(self, contact_id: str, client_id: str) -> None:
+    def vacate(self, contact_id: str, key: Key) -> None:
         """The wanted contact that had it does not meet it: it stays as it is, and another person may."""
-        self.vacated[contact_id] = client_id
+        self.vacated[contact_id] = key
 
     def may_meet(self, desired: DesiredContact, contact: RemoteContact) -> bool:
-        """Whether nothing but missing evidence speaks against it. An alternate's place was weighed by person already."""
-        if desired.slot and self.vacated.get(contact.contact_id) == desired.client_id:
-            return False
+        """Whether nothing but missing evidence speaks against it."""
+        client_id, slot = self.vacated.get(contact.contact_id, ("", 0))
+        if desired.slot and slot and client_id == desired.client_id:
+            return False  # among alternates of one client it was weighed by person already
         return self.context.may_be(desired, contact.contact_id)
 
     def taker_of(self, contact: RemoteContact) -> Meets | None:
@@ -206,7 +212,7 @@ class Ledger:
             return NO_OWNER
         else:
             holder = Holder.ANOTHER
-        human = make_human(person_of(link))
+        human = context.human(row) if row else make_human(person_of(link))
         return Owner(holder, link.external_id, link.client_id, human, row, link)
 
     def _find_owner_by_external_id(self, contact: RemoteContact, desired: DesiredContact) -> Owner:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 
-from openphone_sync.model import Candidate, Decision, DesiredContact, Link, Reason, RemoteContact, Skips, Tie, Why
+from openphone_sync.model import Candidate, Decision, DesiredContact, Link, Reason, RemoteContact, Tie, Why
 from openphone_sync.rules.matching.alternates import linked_alternates, meet_linked
-from openphone_sync.rules.matching.context import Context, find_client_id, key_of
+from openphone_sync.rules.matching.context import Context, base_of, find_client_id, key_of
 from openphone_sync.rules.matching.duplicate_rows import are_separate, duplicate_rows
 from openphone_sync.rules.matching.index import Birth, Match, birth_of, compare_births
 from openphone_sync.rules.matching.ledger import Holder, Ledger, Owner
@@ -123,10 +123,9 @@ def linked_clients(ledger: Ledger, context: Context) -> None:
             meet_linked(ledger, desired, link)
     # A contact that its client does not meet any more may be another person's.
     for desired in filter(clients, context.wanted):
-        link, result = context.link_of(desired), ledger.results.get(key_of(desired))
-        skipped = result.contact_id if isinstance(result, Skips) else None
-        if link is not None and link.contact_id and link.contact_id not in ledger.taken and link.contact_id != skipped:
-            ledger.vacate(link.contact_id, link.client_id)
+        link = context.link_of(desired)
+        if link is not None and link.contact_id and link.contact_id not in ledger.taken:
+            ledger.vacate(link.contact_id, key_of(desired))
 
 
 def same_external_id(ledger: Ledger, context: Context) -> None:
@@ -154,10 +153,13 @@ def _adopt_by_external_id(ledger: Ledger, context: Context, desired: DesiredCont
 
 
 def _find_with_external_id(ledger: Ledger, desired: DesiredContact) -> list[RemoteContact]:
-    found = []
-    for contact in ledger.context.index.with_external_id(desired.external_id):
-        if ledger.context.is_separate(desired, contact.contact_id) and ledger.context.is_ours(contact):
-            ledger.vacate(contact.contact_id, desired.client_id)
+    context, found = ledger.context, []
+    contacts = context.index.with_external_id(desired.external_id)
+    if not any(context.is_ours(contact) for contact in contacts):
+        contacts += context.find_numbered(desired)  # it was taken when our contact was created
+    for contact in contacts:
+        if context.is_separate(desired, contact.contact_id) and context.is_ours(contact):
+            ledger.vacate(contact.contact_id, key_of(desired))
         elif ledger.may_meet(desired, contact) and ledger.owner_of(contact, desired).holder is Holder.NOBODY:
             found.append(contact)
     return found
@@ -279,6 +281,10 @@ def _is_person_of_owner(ledger: Ledger, context: Context, match: Match, owner: O
         return False
     if same_person(context.name(desired), owner.human.name):
         return True
+    base = base_of(owner.link)
+    written = owner.desired.values.first_name if owner.desired else base.first_name if base else ""
+    if match.contact.display_name == written:
+        return False  # the row that it was written for has said already that it is somebody else
     own = context.compare_own_name(desired, match.contact)
     return own.level >= MatchLevel.NICKNAME and not own.suffix_differs
 
@@ -374,7 +380,6 @@ PASSES: tuple[Pass, ...] = (
     reviewed,
     linked_clients,
     linked_alternates,
-    reviewed,  # again: a contact that was decided on may have been left by its owner only now
     same_external_id,
     duplicate_rows,
     strong(clients),
