@@ -124,17 +124,17 @@ def _begins_a_given_name(part: str) -> bool:
     )
 
 
-def _make_name(tokens: list[str], *, company: bool) -> Name:
+def _make_name(parts: list[str], *, company: bool) -> Name:
     kept: list[str] = []
     titles: set[str] = set()
     suffix = ""
-    for position, token in enumerate(tokens):
-        if token in name_words.TITLES or (token == "sr" and position == 0 and len(tokens) > 1):  # noqa: S105
-            titles.add(token)
-        elif position and token in name_words.SUFFIXES:
-            suffix = name_words.SUFFIXES[token]
-        elif token.isalpha() or not any(c.isdigit() for c in token):
-            kept.append(token)
+    for position, part in enumerate(parts):
+        if part in name_words.TITLES or (part == "sr" and position == 0 and len(parts) > 1):
+            titles.add(part)
+        elif position and part in name_words.SUFFIXES:
+            suffix = name_words.SUFFIXES[part]
+        elif part.isalpha() or not any(c.isdigit() for c in part):
+            kept.append(part)
     words = [word for word in kept if word not in name_words.COMPANY] if len(kept) > 1 else kept
     company = company or len(words) < len(kept)
     bare = tuple(_without_particles(words)[:MAX_WORDS])
@@ -311,8 +311,8 @@ def compare(ours: Name, theirs: Name, common: Commonness = NO_NAMES, threshold: 
 
 
 def _have_same_words(a: Name, b: Name) -> bool:
-    """In any order, or divided otherwise: Mary-Ann, Maryann. But Carl A. West is not Carla West, nor James Edward West
-    Edward James.
+    """In any order, or divided otherwise: Mary-Ann, Maryann. But Carl A. West is not Carla West, and James Edward West is not
+    Edward James West.
     """
     if sorted(a.words) == sorted(b.words):
         return a.words[0] == b.words[0] or a.words[-1] != b.words[-1]
