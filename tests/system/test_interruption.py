@@ -230,14 +230,19 @@ def test_a_run_file_that_cannot_be_written_is_a_warning(office: Office) -> None:
 def test_no_space_for_run_files_is_a_warning(office: Office, small_disk: Path) -> None:
     make_many(office, 3)
     office.state_dir.mkdir(mode=0o700)
-    (office.state_dir / "runs").symlink_to(small_disk)
-    with suppress(OSError), (small_disk / "ballast").open("wb", buffering=0) as ballast:
-        while ballast.write(bytes(4096)):
-            pass
-    ran = office.run("sync", "--quiet")
-    assert ran.code == 0
-    check_full(office, ran.err)
-    check_complete(office, 3)
+    runs = office.state_dir / "runs"
+    runs.mkdir(mode=0o700)
+    subprocess.run(["mount", "--bind", str(small_disk), str(runs)], check=True)
+    try:
+        with suppress(OSError), (small_disk / "ballast").open("wb", buffering=0) as ballast:
+            while ballast.write(bytes(4096)):
+                pass
+        ran = office.run("sync", "--quiet")
+        assert ran.code == 0
+        check_full(office, ran.err)
+        check_complete(office, 3)
+    finally:
+        subprocess.run(["umount", "-l", str(runs)], check=True)
 
 
 def test_only_stdout_is_called_stdout(capsys: pytest.CaptureFixture[str]) -> None:
