@@ -23,6 +23,7 @@ COMMANDS = {
     "explain": "Explain one client: mapping, evidence, writes.",
     "problems": "List what the office should fix in the client table.",
     "review": "Decide the possible duplicates that a run held back.",
+    "links": "Show which OpenPhone contact belongs to whom.",
     "runs": "Show earlier runs, and every write of a run.",
     "rollback": "Undo a run, except what a person changed since.",
     "metrics": "Show totals over all runs, and the latest runs.",

@@ -403,6 +403,11 @@ class Store(History):
         )
         return dict(rows)
 
+    def read_last_writes(self) -> dict[str, float]:
+        """When each wanted contact was last written, as far as the journal is kept: Unix seconds by external id."""
+        rows = self._rows("SELECT external_id, max(settled_at) FROM journal WHERE result = 'done' GROUP BY external_id")
+        return dict(rows)
+
     def read_contact_journal(self, external_id: str, limit: int = 20) -> list[JournalEntry]:
         """The latest writes for one wanted contact, oldest first."""
         query = "entry_id IN (SELECT entry_id FROM journal WHERE external_id = ? ORDER BY entry_id DESC LIMIT ?)"

@@ -35,6 +35,7 @@ COMMANDS: Sequence[str] = (
     "rollback latest --dry-run --json",
     "explain {client} --json",
     "problems --json",
+    "links --json",
     "mapping check mapping.toml --database --json",
     "archive fetch archive --media --json",
     "archive verify archive --json",
