@@ -174,7 +174,7 @@ class Workspace:
 
     def send_late(self, draft: ContactDraft, moment: float, thread: dict[str, object]) -> None:
         """A creation that will arrive at that moment."""
-        self._late.append((moment, draft, dict(thread)))
+        self._late.append((moment, draft, dict(thread) | {"late": True}))
 
     def get(self, contact_id: str) -> RemoteContact:
         """As it is."""
