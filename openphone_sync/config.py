@@ -479,6 +479,8 @@ class Settings:
     healthcheck_url: str = field(default="", repr=False)
     env_file: Path | None = None
     warnings: tuple[str, ...] = ()
+    given: frozenset[str] = frozenset()
+    """Names that the environment or an env file gives a value, those of other programs too."""
 
 
 def load_settings(
@@ -508,6 +510,7 @@ def load_settings(
         custom_field_keys=_custom_field_keys(texts),
         env_file=env_file.absolute() if env_file else None,
         warnings=tuple(_unknown_names(written, values.get("mapping_file"))),
+        given=frozenset(texts),
     )
 
 
@@ -704,6 +707,12 @@ def default_state_dir(environ: Mapping[str, str]) -> str:
     if os.geteuid() == 0:
         return "/var/lib/openphone-sync"
     return str(_home(environ) / ".local" / "state" / "openphone-sync")
+
+
+def list_default_dirs(environ: Mapping[str, str]) -> list[Path]:
+    """State folders that are used on this machine unless told otherwise: this user's, and root's."""
+    own = _home(environ) / ".local" / "state" / "openphone-sync"
+    return list(dict.fromkeys([Path(default_state_dir(environ)), own, Path("/var/lib/openphone-sync")]))
 
 
 def expand_home(path: Path) -> Path:

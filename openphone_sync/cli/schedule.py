@@ -12,6 +12,7 @@ from openphone_sync.cli.options import Command, Group, JsonOption, make_app, rea
 from openphone_sync.cli.output import echo, print_json, print_notice
 from openphone_sync.config import Settings
 from openphone_sync.documents import SCHEMA_VERSION, format_time
+from openphone_sync.errors import ConfigurationError
 from openphone_sync.ops.crontab import Crontab, Job, NoCrontabError, find_zone
 from openphone_sync.ops.schedule import (
     Schedule,
@@ -21,6 +22,7 @@ from openphone_sync.ops.schedule import (
     start_schedule,
     stop_schedule,
 )
+from openphone_sync.ops.timer import find_timer
 
 app = make_app(cls=Group, no_args_is_help=True)
 
@@ -41,7 +43,13 @@ def schedule_start(context: typer.Context, as_json: JsonOption = False) -> None:
 
     Example: OPENPHONE_SYNC_SCHEDULE="30 1 * * *" openphone-sync schedule start
     """
-    _, job, crontab, now = _prepare(context)
+    settings, job, crontab, now = _prepare(context)
+    timer = find_timer(settings.state_dir, os.environ)
+    if timer:
+        raise ConfigurationError(
+            f"the systemd timer {timer.name} runs this sync already ({timer.calendar}); keep it, or take it away first with "
+            f"systemctl disable --now {timer.name}"
+        )
     try:
         schedule = start_schedule(job, crontab, now)
     except NoCrontabError as error:

@@ -18,6 +18,7 @@ from openphone_sync.documents import describe_contacts, describe_coverage, forma
 from openphone_sync.ops.alerts import notify_age
 from openphone_sync.ops.crontab import find_zone, read_line
 from openphone_sync.ops.lock import is_locked
+from openphone_sync.ops.timer import find_timer
 from openphone_sync.state import peek_history
 from openphone_sync.views.status import make_status
 
@@ -49,8 +50,9 @@ def status(
     settings = read_settings(context)
     now = datetime.now(find_zone(os.environ))
     running, line = is_locked(settings.state_dir), read_line(os.environ, settings.state_dir, now)
+    timer = find_timer(settings.state_dir, os.environ)
     with closing(peek_history(settings.state_dir)) as history:
-        document = make_status(history, is_running=running, installed=line, now=now)
+        document = make_status(history, is_running=running, installed=line, timer=timer, now=now)
         runs = history.read_summaries(RUNS_IN_CHART)
     if as_json:
         print_json(document)
@@ -76,15 +78,21 @@ def _describe_status(document: Mapping[str, Any], now: datetime) -> Iterable[str
     yield f"last run   {_describe_run(document['lastRun'], now)}"
     good = document["lastGoodRun"]
     yield f"last good  {_format_local(good['finishedAt'], now.tzinfo) if good else 'never'}"
-    scheduler = document["scheduler"]
-    enabled = f"{scheduler['schedule']}, next {_format_local(scheduler['nextRun'], now.tzinfo)}"
-    yield f"schedule   {enabled if scheduler['isEnabled'] else 'none; openphone-sync schedule start'}"
+    yield f"schedule   {_describe_schedule(document['scheduler'], now)}"
     totals = document["schedulerMetrics"]
     yield f"runs       {totals['totalRuns']}, {totals['successfulRuns']} good, {totals['failedRuns']} failed"
     waiting = document["reviews"]["open"]
     yield f"reviews    {f'{waiting} open; openphone-sync review list' if waiting else 'none open'}"
     if document["coverage"]:
         yield f"coverage   {describe_coverage(document['coverage'])}"
+
+
+def _describe_schedule(scheduler: Mapping[str, Any], now: datetime) -> str:
+    if not scheduler["isEnabled"]:
+        return "none; openphone-sync schedule start"
+    if scheduler["nextRun"] is None:
+        return f"{scheduler['schedule']} by the systemd timer {scheduler['timer']}"
+    return f"{scheduler['schedule']}, next {_format_local(scheduler['nextRun'], now.tzinfo)}"
 
 
 def _describe_service(service: Mapping[str, Any]) -> str:

@@ -34,7 +34,7 @@ def check_database(settings: Settings) -> tuple[list[Check], int, int]:
     """The checks, how many sample rows can be mapped, and the exit code if there is no connection, else 0."""
     try:
         if not settings.database_url:
-            raise ConfigurationError(describe_missing(DATABASE))
+            raise ConfigurationError(describe_missing(DATABASE, settings.given))
         info = inspect_connection(settings.database_url)
     except RunError as error:
         return [make_failed("database", error)], 0, error.exit_code

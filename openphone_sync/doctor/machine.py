@@ -7,18 +7,23 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from openphone_sync.config import Settings, env_files
+from openphone_sync.config import Settings, env_files, list_default_dirs
 from openphone_sync.doctor.checks import Check
-from openphone_sync.errors import ConfigurationError
-from openphone_sync.ops.crontab import find_start, make_bare_environ, read_line
+from openphone_sync.errors import ConfigurationError, RunError
+from openphone_sync.ops.crontab import InstalledLine, find_start, make_bare_environ, read_line
 from openphone_sync.ops.files import check_state_dir
 from openphone_sync.ops.lock import is_locked
 from openphone_sync.ops.schedule import find_missing
+from openphone_sync.ops.timer import find_timer
+from openphone_sync.run.identity import check_not_lost
+from openphone_sync.state import peek_store
+from openphone_sync.state.file import STATE_FILE
 
 LEAST_FREE_BYTES = 100_000_000
 """Ten times the state of 20,000 clients, and room for a report of each."""
@@ -31,9 +36,10 @@ def check_machine(
     """Checks that need no connection."""
     yield _check_env_files(settings.env_file)
     yield _check_folder(settings.state_dir)
+    yield from _check_state(settings.state_dir)
     yield _check_space(settings.state_dir)
     yield Check("lock", ok=True, detail="held by a run in progress" if is_locked(settings.state_dir) else "free")
-    yield _check_schedule(settings)
+    yield from _check_schedule(settings)
     if settings.alert_urls or settings.healthcheck_url:
         yield _check_alerts(settings)
 
@@ -103,12 +109,51 @@ def _is_reachable(path: Path) -> bool:
         return False
 
 
-def _check_schedule(settings: Settings) -> Check:
+def _check_state(folder: Path) -> Iterator[Check]:
+    """Whether the state file is whole, and the only one."""
+    try:
+        folder.exists()
+        with closing(peek_store(folder)) as store:
+            store.check_whole()
+            check_not_lost(store, folder)
+            yield Check("state file", ok=True, detail="whole" if (folder / STATE_FILE).exists() else "none yet")
+    except RunError as error:
+        yield Check("state file", ok=False, detail=error.what, fix=error.fix)
+    except OSError:
+        return  # the check of the folder says it
+    others = [str(other) for other in list_default_dirs(os.environ) if other != folder and _holds_state(other)]
+    if others:
+        detail = f"there is another state in {', '.join(others)}"
+        yield Check(
+            "other state", ok=True, detail=detail, fix="use one state folder for each workspace; see --state-dir"
+        )
+
+
+def _holds_state(folder: Path) -> bool:
+    try:
+        return (folder / STATE_FILE).exists()
+    except OSError:  # another user's
+        return False
+
+
+def _check_schedule(settings: Settings) -> Iterator[Check]:
     """A line in the crontab must run in cron's environment; that there is none is not a fault."""
     name = "schedule"
     installed = read_line(os.environ, settings.state_dir, datetime.now(UTC))
-    if installed is None:
-        return Check(name, ok=True, detail="not in your crontab", fix="run openphone-sync schedule start")
+    timer = find_timer(settings.state_dir, os.environ)
+    if timer:
+        both = "; the crontab has a line too" if installed else ""
+        fix = "run openphone-sync schedule stop" if installed else ""
+        yield Check(name, ok=True, detail=f"{timer.calendar} by the systemd timer {timer.name}{both}", fix=fix)
+    elif installed is None:
+        yield Check(name, ok=True, detail="not in your crontab", fix="run openphone-sync schedule start")
+    else:
+        yield _check_line(installed)
+        yield from _check_cron(installed, settings)
+
+
+def _check_line(installed: InstalledLine) -> Check:
+    name = "schedule"
     lacking = find_missing(installed, os.environ)
     if lacking:
         return Check(
@@ -125,6 +170,31 @@ def _check_schedule(settings: Settings) -> Check:
             fix="run openphone-sync schedule start again",
         )
     return Check(name, ok=True, detail=f"{installed.schedule}, and the line starts in cron's bare environment")
+
+
+def _check_cron(installed: InstalledLine, settings: Settings) -> Iterator[Check]:
+    """Whether somebody reads the crontab, and whether it says what the settings say."""
+    if installed.schedule != settings.schedule:
+        detail = f"the crontab says {installed.schedule}, OPENPHONE_SYNC_SCHEDULE says {settings.schedule}"
+        fix = "run openphone-sync schedule start to have the setting's"
+        yield Check("schedule setting", ok=True, detail=detail, fix=fix)
+    running = is_cron_running()
+    if running is None:
+        return
+    fix = "" if running else "start it, for example with systemctl enable --now cron (or crond)"
+    yield Check("cron daemon", ok=running, detail="running" if running else "none is running", fix=fix)
+
+
+_DAEMONS = frozenset({"cron", "crond", "cronie", "fcron", "dcron", "bcron-sched", "busybox-crond"})
+
+
+def is_cron_running(processes: Path = Path("/proc")) -> bool | None:
+    """None where it cannot be told: without /proc, or where others' processes are hidden."""
+    names: set[str] = set()
+    for path in processes.glob("[0-9]*/comm"):
+        with suppress(OSError):
+            names.add(path.read_text(errors="replace").strip())
+    return bool(names & _DAEMONS) if (processes / "1" / "comm").exists() else None
 
 
 def _runs_bare(command: str) -> bool:

@@ -31,6 +31,11 @@ class StateFile:
         with self._lock:
             self._connection.close()
 
+    def check_whole(self) -> None:
+        """Raise `ConfigurationError` where SQLite finds the file damaged."""
+        with self._lock, plain_errors(self._path):
+            _check_whole(self._connection, self._path)
+
     # --- facts: small single values ------------------------------------------------------------------------------
 
     def read_fact(self, name: str) -> str | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from openphone_sync.documents import JOB_ID, SCHEMA_VERSION, format_time
 from openphone_sync.ops.crontab import InstalledLine, next_runs
+from openphone_sync.ops.timer import Timer
 from openphone_sync.state import History
 from openphone_sync.state.history import LiveRun
 from openphone_sync.views.metrics import summarise
@@ -19,9 +20,11 @@ DIED = "the process ended before the run did; the next sync recovers what is ope
 
 
 def make_status(
-    history: History, *, is_running: bool, installed: InstalledLine | None, now: datetime
+    history: History, *, is_running: bool, installed: InstalledLine | None, timer: Timer | None = None, now: datetime
 ) -> dict[str, Any]:
     """The status document. ``is_running``: a run holds the lock; ``installed`` is our line in the crontab, if any.
+
+    ``timer`` is the systemd timer that is used in its place.
 
     ``now`` is in the time zone that cron uses.
     """
@@ -29,7 +32,7 @@ def make_status(
     return {
         "schemaVersion": SCHEMA_VERSION,
         "syncService": _service(live if is_running else None, now.timestamp(), is_running=is_running),
-        "scheduler": _scheduler(installed, now, is_running=is_running),
+        "scheduler": _scheduler(installed, timer, now, is_running=is_running),
         "schedulerMetrics": {
             "totalRuns": totals.runs,
             "successfulRuns": totals.good,
@@ -65,15 +68,20 @@ def _estimate_left(run: LiveRun, now: float) -> float | None:
     return round(max(0.0, now - run.started_at) / run.processed * max(0, run.total - run.processed), 1)
 
 
-def _scheduler(installed: InstalledLine | None, now: datetime, *, is_running: bool) -> dict[str, Any]:
+def _scheduler(
+    installed: InstalledLine | None, timer: Timer | None, now: datetime, *, is_running: bool
+) -> dict[str, Any]:
     runs = next_runs(installed.schedule, now, 1) if installed else []
-    idle = "idle" if installed else "stopped"
+    is_enabled = installed is not None or timer is not None
+    idle = "idle" if is_enabled else "stopped"
+    calendar = timer.calendar if timer else None
     return {
         "jobId": JOB_ID,
         "status": "running" if is_running else idle,
-        "isEnabled": installed is not None,
-        "schedule": installed.schedule if installed else None,
+        "isEnabled": is_enabled,
+        "schedule": installed.schedule if installed else calendar,
         "nextRun": format_time(runs[0].timestamp()) if runs else None,
+        **({"timer": timer.name} if timer else {}),
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from openphone_sync.doctor.machine import is_cron_running
 from openphone_sync.mapping_file import load_built_in
 from openphone_sync.ops.crontab import make_marks
 from openphone_sync.sandbox import CUSTOM_FIELDS, CustomField, EmbeddedPostgres, SandboxOptions
@@ -248,3 +249,98 @@ def test_the_predecessors_health_check_keeps_working(office: Office, needs: Any)
         "runs 1",
         "good 1",
     ]
+
+
+# --- the state, cron and timers --------------------------------------------------------------------------------------
+
+
+def test_the_state_file_is_opened_and_judged(office: Office) -> None:
+    office.make_clients(JAMES)
+    assert checks(office.run("test-connection", "--json"))["state file"]["detail"] == "none yet"
+    office.sync()
+    assert checks(office.run("test-connection", "--json"))["state file"]["detail"] == "whole"
+    path = office.state_dir / "state.db"
+    content = bytearray(path.read_bytes())
+    content[4096 : 4096 * 3] = b"\xff" * 4096 * 2
+    path.write_bytes(content)
+    found = checks(office.run("test-connection", "--json"))["state file"]
+    assert not found["ok"]
+    assert "is damaged" in found["detail"]
+    assert "backups" in found["mend"]
+
+
+def test_an_empty_state_beside_its_copies_is_named(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES)
+    office.sync()
+    office.change_client(client_id, county="Kern")
+    office.sync()
+    for path in office.state_dir.glob("state.db*"):
+        path.unlink()
+    found = checks(office.run("test-connection", "--json"))["state file"]
+    assert not found["ok"]
+    assert "is empty, but there are copies of a full one" in found["detail"]
+    assert "cp " in found["mend"]
+
+
+def test_a_second_state_folder_is_named(office: Office) -> None:
+    office.make_clients(JAMES)
+    office.sync()
+    other = office.folder / ".local" / "state" / "openphone-sync"
+    assert str(other) not in office.run("test-connection", "--json").out
+    other.mkdir(parents=True)
+    (other / "state.db").touch()
+    assert str(other) in checks(office.run("test-connection", "--json"))["other state"]["detail"]
+
+
+def test_supabase_settings_without_a_connection_string_are_explained(office: Office) -> None:
+    del office.environment["DATABASE_URL"]
+    ran = office.run("test-connection", "--json", SUPABASE_URL="https://x.supabase.co", SUPABASE_SERVICE_KEY="k" * 40)
+    assert "press Connect in the Supabase dashboard" in checks(ran)["database"]["mend"]
+
+
+def test_a_schedule_that_differs_from_the_setting_is_named(office: Office, tmp_path: Path) -> None:
+    begin, end = make_marks(office.state_dir)
+    line = f"0 2 * * * {sys.executable} -m openphone_sync --state-dir {office.state_dir} sync"
+    (tmp_path / "crontab").write_text(f"#!/bin/sh\nprintf '%s\\n' '{begin}' '{line}' '{end}'\n")
+    (tmp_path / "crontab").chmod(0o755)
+    settings = {"PATH": f"{tmp_path}:{office.environment['PATH']}"}
+    assert "schedule setting" not in checks(office.run("test-connection", "--json", **settings))
+    ran = office.run("test-connection", "--json", OPENPHONE_SYNC_SCHEDULE="30 4 * * *", **settings)
+    detail = checks(ran)["schedule setting"]["detail"]
+    assert detail == "the crontab says 0 2 * * *, OPENPHONE_SYNC_SCHEDULE says 30 4 * * *"
+
+
+@pytest.mark.parametrize(
+    ("names", "running"), [(("systemd", "cron"), True), (("init", "crond"), True), (("sh",), False)]
+)
+def test_a_cron_daemon_is_found_by_its_process(names: tuple[str, ...], running: bool, tmp_path: Path) -> None:
+    for number, name in enumerate(names, start=1):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "comm").write_text(f"{name}\n")
+    assert is_cron_running(tmp_path) is running
+    assert is_cron_running(tmp_path / "nothing") is None
+
+
+def put_timer(office: Office, state_dir: Path) -> None:
+    folder = office.folder / "config" / "systemd" / "user"
+    (folder / "timers.target.wants").mkdir(parents=True)
+    for unit in ("timer", "service"):
+        text = (Path(__file__).parents[2] / "docs" / "systemd" / f"openphone-sync.{unit}").read_text()
+        (folder / f"openphone-sync.{unit}").write_text(text.replace("/var/lib/openphone-sync", str(state_dir)))
+    (folder / "timers.target.wants" / "openphone-sync.timer").symlink_to(folder / "openphone-sync.timer")
+
+
+def test_a_systemd_timer_is_a_schedule_and_no_second_one_is_made_beside_it(office: Office) -> None:
+    put_timer(office, office.state_dir)
+    status = office.run("status", "--json").json["scheduler"]
+    assert (status["status"], status["isEnabled"], status["timer"]) == ("idle", True, "openphone-sync.timer")
+    assert "*-*-* 02:00:00 by the systemd timer openphone-sync.timer" in office.run("status").out
+    assert "openphone-sync.timer" in checks(office.run("test-connection", "--json"))["schedule"]["detail"]
+    started = office.run("schedule", "start")
+    assert started.code == 2
+    assert "systemctl disable --now openphone-sync.timer" in started.err
+
+
+def test_a_timer_of_another_state_folder_is_none_of_ours(office: Office) -> None:
+    put_timer(office, office.folder / "another")
+    assert office.run("status", "--json").json["scheduler"]["isEnabled"] is False
