@@ -15,6 +15,7 @@ from openphone_sync.cli.sync import (
     LimitOption,
     Mode,
     ModeOption,
+    ProgressOption,
     TypeOption,
     make_sync_options,
     run_dry,
@@ -42,6 +43,7 @@ def dry_run(
         bool, typer.Option("--all", help="List every contact, not only the first 20 of each action.")
     ] = False,
     details: Annotated[bool, typer.Option("--details", help="List every field, before -> after.")] = False,
+    progress: ProgressOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show what sync would do, and write nothing.
@@ -52,6 +54,14 @@ def dry_run(
     """
     options = make_sync_options(mode, client_type, limit, continue_on_error, force)
     code = run_dry(
-        context, options, batch_size, as_json, detailed=detailed_exitcode, out=out, every=every, details=details
+        context,
+        options,
+        batch_size,
+        as_json,
+        detailed=detailed_exitcode,
+        out=out,
+        every=every,
+        details=details,
+        progress=progress,
     )
     raise typer.Exit(code)

@@ -29,13 +29,14 @@ def open_command(
     read_only: bool,
     batch_size: int | None = None,
     lock_wait_s: float = 0.0,
+    progress_lines: bool = False,
 ) -> Iterator[tuple[Context, RunHeader]]:
     """What a run works with, under signals and with a progress bar. ``read_only``: without the lock."""
     if batch_size is not None:
         settings = replace(settings, batch_size=batch_size)
     with (
         finish_on_signal(print_notice) as stop,
-        show_progress(quiet=given.quiet) as progress,
+        show_progress(quiet=given.quiet, lines=progress_lines) as progress,
         open_run(
             settings,
             command,

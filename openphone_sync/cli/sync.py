@@ -58,6 +58,9 @@ ContinueOption = Annotated[
     bool,
     typer.Option("--continue-on-error/--fail-fast", help="When a contact fails: continue with the others, or stop."),
 ]
+ProgressOption = Annotated[
+    bool, typer.Option("--progress", help="Without a terminal: say every 30 s how far the run has come, on stderr.")
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Go past the safety stop.")]
 
 
@@ -89,6 +92,7 @@ def sync(
     plan: Annotated[
         Path | None, typer.Option("--plan", help="Apply exactly this plan of dry-run --out.", metavar="FILE")
     ] = None,
+    progress: ProgressOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Bring OpenPhone in step with the client table, once.
@@ -109,12 +113,19 @@ def sync(
             "it names the clients; leave out --mode, --client-type and --limit", param_hint="--client"
         )
     if dry_run:
-        raise typer.Exit(run_dry(context, options, batch_size, as_json, chosen=chosen))
+        raise typer.Exit(run_dry(context, options, batch_size, as_json, chosen=chosen, progress=progress))
     given, settings = read_globals(context), read_settings(context, require=BOTH)
     lock_wait_s = options.wait_s if any(chosen) else 0.0
     with watching(settings, complete=options.complete and not any(chosen)) as watch:
         with open_command(
-            settings, given, "sync", options, read_only=False, batch_size=batch_size, lock_wait_s=lock_wait_s
+            settings,
+            given,
+            "sync",
+            options,
+            read_only=False,
+            batch_size=batch_size,
+            lock_wait_s=lock_wait_s,
+            progress_lines=progress,
         ) as (run_context, header):
             options = choose_clients(options, chosen, run_context)
             report = workflow.sync(options, run_context, header, plan)
@@ -159,10 +170,13 @@ def run_dry(
     chosen: Chosen = ((), None),
     every: bool = False,
     details: bool = False,
+    progress: bool = False,
 ) -> int:
     """A dry run; returns the exit code, with ``detailed`` also whether changes are pending."""
     given, settings = read_globals(context), read_settings(context, require=BOTH)
-    with open_command(settings, given, "dry-run", options, read_only=True, batch_size=batch_size) as (
+    with open_command(
+        settings, given, "dry-run", options, read_only=True, batch_size=batch_size, progress_lines=progress
+    ) as (
         run_context,
         header,
     ):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from types import TracebackType
@@ -27,6 +28,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from openphone_sync.cli.output import print_notice
 from openphone_sync.documents import describe_contacts, escape_text
 from openphone_sync.ops.crontab import find_zone
 from openphone_sync.ports import NotedProgress
@@ -36,6 +38,7 @@ from openphone_sync.wiring import NoProgress
 
 LISTED = 20
 """Entries of a list that a summary shows; the report file and --json have them all."""
+LINE_EVERY_S = 30.0
 FEW = 5
 """Contacts that are held for the same reason and still listed one by one."""
 
@@ -63,11 +66,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     _make_console().print(table)
 
 
-def format_local(time: str) -> str:
+def format_local(moment: str) -> str:
     """A time of a document for people: in the zone of this machine on a terminal, elsewhere as it is."""
     if not is_terminal():
-        return time
-    return f"{datetime.fromisoformat(time).astimezone(find_zone(os.environ)):%a %Y-%m-%d %H:%M %Z}"
+        return moment
+    return f"{datetime.fromisoformat(moment).astimezone(find_zone(os.environ)):%a %Y-%m-%d %H:%M %Z}"
 
 
 def show_id(external_id: str) -> str:
@@ -172,13 +175,47 @@ def describe_change(change: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def show_progress(*, quiet: bool) -> Iterator[NotedProgress]:
-    """A progress bar if stderr is a terminal, nothing elsewhere."""
-    if quiet or not sys.stderr.isatty():
+def show_progress(*, quiet: bool, lines: bool = False) -> Iterator[NotedProgress]:
+    """A progress bar if stderr is a terminal; elsewhere nothing, or with ``lines`` a line now and then."""
+    if not quiet and lines and not sys.stderr.isatty():
+        yield LineProgress()
+    elif quiet or not sys.stderr.isatty():
         yield NoProgress()
     else:
         with BarProgress() as bar:
             yield bar
+
+
+class LineProgress:
+    """`ports.NotedProgress` without a terminal: a line on stderr, at most one in ``every_s`` seconds."""
+
+    def __init__(self, every_s: float = LINE_EVERY_S, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._every_s = every_s
+        self._monotonic = monotonic
+        self._printed_at = monotonic()
+        self._what, self._note = "", ""
+        self._total: int | None = None
+        self._done = 0
+
+    def start(self, what: str, total: int | None) -> None:
+        """A stage begins."""
+        self._what, self._note, self._total, self._done = what, "", total, 0
+
+    def advance(self, count: int = 1) -> None:
+        """A part of the stage is done."""
+        self._done += count
+        now = self._monotonic()
+        if now - self._printed_at >= self._every_s:
+            self._printed_at = now
+            of = f" of {self._total}" if self._total is not None else ""
+            print_notice(f"{self._what}: {self._done}{of}{f' ({self._note})' if self._note else ''}")
+
+    def note(self, text: str) -> None:
+        """Show a text beside the count."""
+        self._note = text
+
+    def finish(self) -> None:
+        """The stage is over."""
 
 
 class BarProgress:
