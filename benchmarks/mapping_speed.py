@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import phonenumbers
 
-from openphone_sync.mapping_file import load_built_in
+from openphone_sync.config.mapping_file import load_built_in
 from openphone_sync.model import ClientRow, FieldDefinition
 from openphone_sync.rules import mapping, phones
 from openphone_sync.rules.custom_fields import make_field_map

@@ -20,7 +20,7 @@ import psycopg
 
 from benchmarks.clients import fill_clients
 from openphone_sync.config import Settings
-from openphone_sync.mapping_file import load_built_in
+from openphone_sync.config.mapping_file import load_built_in
 from openphone_sync.model import Base, ClientRow, DesiredContact, FieldDefinition, Link, Standing
 from openphone_sync.postgres import PostgresClients
 from openphone_sync.rules.custom_fields import FieldMap, make_field_map

@@ -13,8 +13,8 @@ import typer
 from openphone_sync.cli.options import Command, Group, JsonOption, make_app, read_settings
 from openphone_sync.cli.output import echo, print_json, print_text
 from openphone_sync.config import DATABASE
+from openphone_sync.config.mapping_file import BUILT_IN, MappingFaultsError, load_mapping, read_mapping_text
 from openphone_sync.documents import SCHEMA_VERSION
-from openphone_sync.mapping_file import BUILT_IN, MappingFaultsError, load_mapping, read_mapping_text
 from openphone_sync.rules.mapping import find_missing_columns
 from openphone_sync.wiring import open_source
 

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openphone_sync.mapping_file import parse_mapping
+from openphone_sync.config.mapping_file import parse_mapping
 from openphone_sync.model import ClientRow, DesiredContact, FieldDefinition, FieldType
 from openphone_sync.rules.custom_fields import make_field_map
 from openphone_sync.rules.mapping import MAX_EXTERNAL_ID, MAX_SOURCE_URL, MappingRules, find_phones, map_client

@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from openphone_sync.config.mapping_file import load_built_in
 from openphone_sync.doctor.machine import is_cron_running
-from openphone_sync.mapping_file import load_built_in
 from openphone_sync.ops.crontab import make_marks
 from openphone_sync.sandbox import CUSTOM_FIELDS, CustomField, EmbeddedPostgres, SandboxOptions
 from tests.fault_injection import FaultySandbox

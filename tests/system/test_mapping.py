@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from openphone_sync.mapping_file import BUILT_IN
+from openphone_sync.config.mapping_file import BUILT_IN
 from openphone_sync.sandbox import CustomField
 from tests.office import JAMES, Office, emails, phones
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from openphone_sync.mapping_file import load_built_in
+from openphone_sync.config.mapping_file import load_built_in
 from openphone_sync.model import FieldDefinition
 from openphone_sync.rules.custom_fields import convert_value, make_field_map
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from openphone_sync.mapping_file import load_built_in, parse_mapping
+from openphone_sync.config.mapping_file import load_built_in, parse_mapping
 from openphone_sync.model import (
     ClientRow,
     ContactMapping,

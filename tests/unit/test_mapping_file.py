@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from openphone_sync.config import load_settings
-from openphone_sync.errors import ConfigurationError
-from openphone_sync.mapping_file import (
+from openphone_sync.config.mapping_file import (
     BUILT_IN,
     MAX_BYTES,
     MappingFaultsError,
@@ -17,6 +16,7 @@ from openphone_sync.mapping_file import (
     make_setting_name,
     parse_mapping,
 )
+from openphone_sync.errors import ConfigurationError
 
 GOOD = """\
 [source]

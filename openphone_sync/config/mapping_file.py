@@ -1,6 +1,6 @@
 """The mapping file (TOML): read, and checked with every fault at once, each with its line.
 
-The built-in one is ``mapping.toml`` beside this module; its comments say what each key means.
+The built-in one is ``mapping.toml`` in the package; its comments say what each key means.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from openphone_sync.model import (
     fold_value,
 )
 
-BUILT_IN = Path(__file__).with_name("mapping.toml")
+BUILT_IN = Path(__file__).parent.with_name("mapping.toml")
 MAX_BYTES = 65_536
 MAX_LINE = 1000
 """Characters. tomllib takes time in the square of the parts of a dotted key, and such a key is one line."""

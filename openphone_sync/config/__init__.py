@@ -201,7 +201,7 @@ def _database_url(text: str) -> str:
 
 def _mapping_file(text: str) -> Path:
     """A mapping file that can be used; what it says is read where it is needed (`load_mapping`)."""
-    from openphone_sync import mapping_file  # noqa: PLC0415  # TOML and the mapping: 10 ms that the built-in one saves
+    from openphone_sync.config import mapping_file  # noqa: PLC0415  # TOML and the mapping: 10 ms that the built-in one saves
 
     path = expand_home(Path(text)).absolute()
     try:
@@ -516,7 +516,7 @@ def load_settings(
 
 def load_mapping(path: Path | None) -> ContactMapping:
     """The mapping of ``Settings.mapping_file``: the office's own, or the built-in one."""
-    from openphone_sync import mapping_file  # noqa: PLC0415  # as above
+    from openphone_sync.config import mapping_file  # noqa: PLC0415  # as above
 
     return mapping_file.load_mapping(path) if path else mapping_file.load_built_in()
 
