@@ -65,7 +65,7 @@ class Workspace:
         self._listed: dict[str, Json] = {}  # in order of creation
         self._unsettled: deque[tuple[float, str, Json | None]] = deque()
         self._by_external_id: defaultdict[str, set[str]] = defaultdict(set)
-        self._held_external_ids: set[str] = set()
+        self._held_external_ids: set[tuple[str | None, str]] = set()
         self._fields: dict[str, CustomField] = {}
         for definition in self._options.custom_fields:
             self._define(definition)
@@ -78,7 +78,7 @@ class Workspace:
             rules.check_create(body, self._variants)
             sent: Json = body  # type: ignore[assignment]  # check_create let dicts through only
             custom = self._make_custom_fields(sent.get("customFields", []), [])
-            self._check_external_id(sent.get("externalId"), None, "create")
+            self._check_external_id(sent.get("source", "public-api"), sent.get("externalId"), None, "create")
             user = sent.get("createdByUserId", self.owner_id)
             contact = self._make_contact({"source": "public-api", **sent, "customFields": custom}, user)
             self._put(contact)
@@ -103,8 +103,9 @@ class Workspace:
             rules.check_patch(body, self._variants, contact["source"])
             sent: Json = body  # type: ignore[assignment]  # check_patch let dicts through only
             custom = self._make_patched_custom_fields(sent, contact["customFields"])
-            if sent.get("externalId") != contact["externalId"]:
-                self._check_external_id(sent.get("externalId"), contact_id, "update")
+            names = {name: sent.get(name, contact[name]) for name in ("source", "externalId")}
+            if any(names[name] != contact[name] for name in names):
+                self._check_external_id(names["source"], names["externalId"], contact_id, "update")
             links = _pick(sent, LINKS)
             defaults = self._make_patched_defaults(sent, contact["defaultFields"])
             return self._replace(contact, {**links, "defaultFields": defaults, "customFields": custom})
@@ -256,7 +257,7 @@ class Workspace:
                 "customFields": [_save_field(each) for each in self._fields.values()],
                 "contacts": list(self._stored.values()),
                 "ghosts": [body for key, body in settled.items() if key not in self._stored],
-                "heldExternalIds": sorted(self._held_external_ids),
+                "heldExternalIds": sorted(self._held_external_ids, key=str),
             }
 
     def load(self, saved: Json) -> None:
@@ -272,7 +273,7 @@ class Workspace:
             self._fields = {each["key"]: _load_field(each) for each in saved["customFields"]}
             self._stored = {each["id"]: each for each in saved["contacts"]}
             self._listed = {each["id"]: each for each in (*saved["ghosts"], *saved["contacts"])}
-            self._held_external_ids = set(saved["heldExternalIds"])
+            self._held_external_ids = {(source, external_id) for source, external_id in saved["heldExternalIds"]}
             self._unsettled.clear()
             self._by_external_id.clear()
             for contact in self._stored.values():
@@ -286,11 +287,15 @@ class Workspace:
             raise rules.make_forbidden()
         return contact
 
-    def _check_external_id(self, external_id: str | None, contact_id: str | None, verb: str) -> None:
+    def _check_external_id(
+        self, source: str | None, external_id: str | None, contact_id: str | None, verb: str
+    ) -> None:
+        """External ids are unique for each source (vendor's text of the 409: "the same source and external ID")."""
         if external_id is None:
             return
-        holders = self._by_external_id.get(external_id, set()) - {contact_id}
-        if holders or external_id in self._held_external_ids:
+        others = self._by_external_id.get(external_id, set()) - {contact_id}
+        taken = any(self._stored[other]["source"] == source for other in others)
+        if taken or (source, external_id) in self._held_external_ids:
             raise rules.make_conflict(verb)
 
     def _put(self, contact: Json) -> None:
@@ -308,7 +313,7 @@ class Workspace:
         if external_id is not None:
             self._by_external_id[external_id].discard(contact["id"])
             if self._variants.deleted_external_id == "held":
-                self._held_external_ids.add(external_id)
+                self._held_external_ids.add((contact["source"], external_id))
         if not stays_listed:
             self._show(contact["id"], None)
 

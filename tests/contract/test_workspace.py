@@ -130,8 +130,11 @@ def test_an_update_sets_and_takes_away_the_external_id(world: World) -> None:
     assert workspace.update_contact(contact_id, ContactDraft("Ann", external_id="client_1")).external_id == "client_1"
     assert workspace.update_contact(contact_id, ContactDraft("Ann", unset_external_id=True)).external_id is None
     workspace.create_contact(make_draft(workspace))
+    other = workspace.create_contact(replace(make_draft(workspace), external_id="client_2"))
     with pytest.raises(ContactConflictError):
-        workspace.update_contact(contact_id, ContactDraft("Ann", external_id="client_1"))
+        workspace.update_contact(other.contact_id, ContactDraft("Ann", external_id="client_1"))
+    set_beside = workspace.update_contact(contact_id, ContactDraft("Ann", external_id="client_1"))
+    assert set_beside.external_id == "client_1", "unique for each source"
 
 
 def test_an_update_sent_twice_does_no_harm(workspace: Workspace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import uuid
 from typing import Any
 
@@ -516,3 +517,29 @@ def test_what_staff_type_while_a_run_writes_is_kept(office: Office) -> None:
     lost = [contact for contact in office.contacts() if "Wife" not in phones(contact).values()]
     assert len(lost) <= 2
     assert {office.custom(contact)["County"] for contact in office.contacts()} == {"Kern"}
+
+
+def test_our_external_id_on_another_programs_contact_blocks_nothing_and_takes_nobody(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES_ALONE)
+    theirs = office.sandbox.workspace.add(
+        {"externalId": f"client_{client_id}", "defaultFields": {"firstName": "Zed Quill"}}, source="other-tool"
+    )
+    report = office.sync()
+    assert [held["code"] for held in report["held"]] == ["id_of_other_source"]
+    assert office.run("review", "separate", f"client_{client_id}").code == 0
+    assert office.sync()["contacts"]["created"] == 1
+    assert office.sandbox.workspace.contact(theirs["id"]) == theirs
+    assert {contact["source"] for contact in office.contacts()} == {"other-tool", "legal-practitioner-app"}
+    shutil.rmtree(office.state_dir)
+    assert office.sync()["contacts"]["adopted"] == 1
+    assert len(office.contacts()) == 2
+
+
+def test_another_source_of_ours_makes_no_second_contact(office: Office) -> None:
+    office.make_clients(JAMES)
+    office.sync()
+    office.sync("--force", OPENPHONE_SOURCE="our-new-name")
+    shutil.rmtree(office.state_dir)
+    report = office.sync(OPENPHONE_SOURCE="our-new-name")
+    assert (report["contacts"]["created"], report["contacts"]["adopted"]) == (0, 2)
+    assert len(office.contacts()) == 2
