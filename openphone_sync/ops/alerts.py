@@ -257,11 +257,11 @@ def save_sent(state_dir: Path, sent: Sent) -> None:
 @contextmanager
 def _remembering(state_dir: Path) -> Iterator[None]:
     """One process at a time looks what was sent and sends: two at once send one message."""
-    with suppress(OSError):
-        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_state_dir(state_dir)  # nothing is written into a folder that was refused
         handle = os.open(state_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError:  # a folder that cannot be written: better two messages than none
+    except (OSError, ConfigurationError):  # a folder that cannot be written: better two messages than none
         yield
         return
     try:
