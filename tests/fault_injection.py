@@ -13,6 +13,7 @@ the others only count it. Only requests that were let in (known route, good key,
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import socket
@@ -23,8 +24,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
+from uuid import uuid4
 
 from openphone_sync.sandbox import CustomField, SandboxOptions, SandboxServer, Workspace, answers
 from openphone_sync.sandbox.answers import Answer, Style
@@ -39,6 +42,11 @@ UNKNOWN_FIELDS: Mapping[str, Any] = {"xRevision": 7, "xLinks": [{"rel": "self", 
 SPARSE_TALK = ("assignedTo", "deletedAt", "mutedUntil", "name", "snoozedUntil", "answeredBy", "callRoute", "startTime")
 SLOW_PIECES = 10
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close() sends RST
+ABSURD_HEADERS = (
+    ("Date", "Fri, 31 Dec 99999 23:59:59 GMT"),
+    ("Retry-After", "Fri, 31 Dec 999999999999 23:59:59 GMT"),
+    ("ratelimit-policy", '"day"; q=10; w=86400, "never"; q=0; w=1, "long"; q=' + "9" * 400 + "; w=1"),
+)
 NO_ANSWER = Answer(0, b"", None)
 """The connection is closed instead."""
 
@@ -64,6 +72,12 @@ class FaultKind(StrEnum):
     EMPTY_PAGE = "empty-page"  # (list) no items, and a token that goes on from here
     ITEM_TWICE = "item-twice"  # (list) the first item of the page comes twice
     ITEM_MISSING = "item-missing"  # (list) the first item of the page is left out
+    NEW_TOKENS = "new-tokens"  # (list) the first page again and again, each time with a token that was never there
+    FLOOD = "flood"  # 1xx answers without an end
+    BOMB = "bomb"  # a 200 whose 100 kB of gzip are 100 MB
+    DEEP = "deep"  # a 200 with 200,000 opening brackets
+    ABSURD_HEADERS = "absurd-headers"  # carried out; dates, quotas and waits that no calendar and no number can hold
+    ECHO = "echo"  # a 400 whose title is the request itself: names, phones and the key
     ARRIVAL = "arrival"  # a message arrives in the conversation that is asked for, just before the answer
 
 
@@ -213,8 +227,17 @@ class FaultyHandler(Handler):
             self.connection.sendall(self.make_head(answer) + answer.body[: len(answer.body) // 2])
         elif fault is not None and fault.kind is FaultKind.SLOW_BODY:
             self._send_slowly(answer, fault.seconds)
+        elif fault is not None and fault.kind is FaultKind.FLOOD:
+            self._send_endlessly(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n")
+        elif fault is not None and fault.kind is FaultKind.ECHO:
+            self.send(answers.make_json(400, {"title": f"{self.headers.get('Authorization')} {answer.body.decode()}"}))
         else:
             self.send(answer)
+
+    def _send_endlessly(self, piece: bytes) -> None:
+        self.close_connection = True
+        while not self.server.sandbox.stopping.wait(0.01):
+            self.connection.sendall(piece)  # OSError when the client has gone
 
     def _send_slowly(self, answer: Answer, seconds: float) -> None:
         self.connection.sendall(self.make_head(answer))
@@ -239,13 +262,32 @@ def _answer(api: Api, call: Call, fault: Fault) -> Answer:
         case FaultKind.TRUNCATED:
             answer = api.answer(call)
             return replace(answer, body=answer.body[: len(answer.body) // 2])
-        case FaultKind.CUT | FaultKind.SLOW_BODY:
-            return api.answer(call)
-        case FaultKind.ARRIVAL:
-            _arrive(api._conversations, call.query)
+        case FaultKind.FLOOD | FaultKind.BOMB | FaultKind.DEEP | FaultKind.ABSURD_HEADERS | FaultKind.ECHO:
+            return _answer_hostile(api, call, fault.kind)
+        case FaultKind.CUT | FaultKind.SLOW_BODY | FaultKind.ARRIVAL:
+            if fault.kind is FaultKind.ARRIVAL:
+                _arrive(api._conversations, call.query)
             return api.answer(call)
         case _:
             return _answer_distorted(api, call, fault.kind)
+
+
+def _answer_hostile(api: Api, call: Call, kind: FaultKind) -> Answer:
+    match kind:
+        case FaultKind.BOMB:
+            return Answer(200, _make_bomb(), headers=(("Content-Encoding", "gzip"),))
+        case FaultKind.DEEP:
+            return Answer(200, b"[" * 200_000)
+        case FaultKind.ABSURD_HEADERS:
+            answer = api.answer(call)
+            return replace(answer, headers=(*answer.headers, *ABSURD_HEADERS))
+        case _:
+            return Answer(400, call.body)
+
+
+@cache
+def _make_bomb() -> bytes:
+    return gzip.compress(bytes(100_000_000), compresslevel=1)
 
 
 def _answer_lost(api: Api, call: Call, fault: Fault, carried_out: Answer) -> Answer:
@@ -303,6 +345,7 @@ def _distort_list(kind: FaultKind, value: Json, call: Call) -> Json:
         FaultKind.SAME_TOKEN: {"nextPageToken": asked} if asked else {},
         FaultKind.EMPTY_TOKEN: {"nextPageToken": ""} if is_last else {},
         FaultKind.EMPTY_PAGE: {"data": [], "nextPageToken": make_token(read_offset(list(given.items())), "again")},
+        FaultKind.NEW_TOKENS: {"nextPageToken": make_token(0, uuid4().hex)},
         FaultKind.ITEM_TWICE: {"data": first + value["data"]},
         FaultKind.ITEM_MISSING: {"data": value["data"][1:]},
     }

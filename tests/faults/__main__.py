@@ -1,4 +1,4 @@
-"""The long fault suite: `python -m tests.faults [--write] [--kills N] [--only faults|kills|archive]`. Exit code 1 on any loss."""
+"""The long fault suite: `python -m tests.faults [--write] [--kills N] [--only PART]`. Exit code 1 on any loss, leak or hang."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from pathlib import Path
 from benchmarks.readme import write_section
 from openphone_sync.sandbox import EmbeddedPostgres
 from tests.faults.archiving import run_archive
-from tests.faults.cases import CASES, STAGES, Case, run_case, run_undisturbed
+from tests.faults.cases import CASES, STAGES, Case, Tried, run_case, run_undisturbed
 from tests.faults.killing import Killed, Lane, run_lane
 from tests.faults.losses import EndState
+from tests.faults.waits import WAITS, run_wait
 
 LANES = 8
 ROWS = 500
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
     parser.add_argument("--kills", type=int, default=KILLS, help="kills in each stage (%(default)s)")
-    parser.add_argument("--only", choices=("faults", "kills", "archive"), help="one part of the suite")
+    parser.add_argument("--only", choices=("faults", "waits", "kills", "archive"), help="one part of the suite")
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres() as postgres:
         rows, losses = run_suite(postgres, Path(folder), chosen.kills, chosen.only)
@@ -52,7 +53,7 @@ def run_suite(
     # Children are started anew: a fork would take the threads' locks along.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max(2, os.cpu_count() or 2) * 2, mp_context=context) as pool:
-        for part in (_run_faults, _run_kills, _run_archive):
+        for part in (_run_faults, _run_waits, _run_kills, _run_archive):
             if only is None or part.__name__.endswith(only):
                 found_rows, found = part(postgres, folder, pool, kills)
                 rows += found_rows
@@ -62,7 +63,7 @@ def run_suite(
 
 def make_table(rows: Iterable[tuple[str, ...]]) -> str:
     """Markdown."""
-    lines = ["| fault | lost on a first run | lost on an update run |", "|---|---|---|"]
+    lines = ["| fault | tries | lost | leaked | hung |", "|---|---:|---:|---:|---:|"]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
 
 
@@ -78,13 +79,13 @@ def _run_faults(
         for stage in STAGES
     }
     found = {key: job.result() for key, job in jobs.items()}
-    rows = [(case.name, *(str(len(found[case.name, stage])) for stage in STAGES)) for case in CASES]
-    return rows, [f"{name}, {stage}: {loss}" for (name, stage), lost in found.items() for loss in lost]
+    rows = [_make_row(case.name, [found[case.name, stage] for stage in STAGES]) for case in CASES]
+    return rows, [f"{name}, {stage}: {fault}" for (name, stage), tried in found.items() for fault in tried.faults]
 
 
 def _start_case(
     postgres: EmbeddedPostgres, folder: Path, pool: ProcessPoolExecutor, case: Case, stage: str, end: EndState
-) -> Future[list[str]]:
+) -> Future[Tried]:
     name = f"{stage}_{CASES.index(case)}"
     return pool.submit(run_case, postgres.create_database(name), folder / name, case, stage, end)
 
@@ -114,14 +115,29 @@ def _run_archive(
     (folder / "archive").mkdir()
     done = pool.submit(run_archive, folder / "archive").result()
     name = f"archive of {done.items:,} messages and calls under faults, SIGKILL {done.kills} times, then fetched again"
-    return [(name, str(len(done.losses)), "-")], [f"archive: {loss}" for loss in done.losses]
+    return [_make_row(name, [Tried(done.kills, done.losses)])], [f"archive: {loss}" for loss in done.losses]
 
 
 def _describe_kills(killed: Sequence[Killed]) -> tuple[str, ...]:
-    counts = [sum(one.kills[stage] for one in killed) for stage in STAGES]
-    lost = [sum(loss.startswith(stage) for one in killed for loss in one.losses) for stage in STAGES]
     name = f"SIGKILL at random points of {2 * ROWS:,} contacts, started again each time"
-    return (name, *(f"{one} ({count} kills)" for one, count in zip(lost, counts, strict=True)))
+    return _make_row(name, [Tried(sum(one.kills.values()), one.losses) for one in killed])
+
+
+def _run_waits(
+    postgres: EmbeddedPostgres, folder: Path, pool: ProcessPoolExecutor, _: int
+) -> tuple[list[tuple[str, ...]], list[str]]:
+    jobs = {
+        wait.name: pool.submit(run_wait, postgres.create_database(f"wait_{number}"), folder / f"wait_{number}", wait)
+        for number, wait in enumerate(WAITS)
+    }
+    found = {name: job.result() for name, job in jobs.items()}
+    rows = [_make_row(name, [tried]) for name, tried in found.items()]
+    return rows, [f"{name}: {fault}" for name, tried in found.items() for fault in tried.faults]
+
+
+def _make_row(name: str, tried: Sequence[Tried]) -> tuple[str, ...]:
+    counts = [[one.tries, len(one.lost), len(one.leaked), len(one.hung)] for one in tried]
+    return (name, *(f"{sum(column):,}" for column in zip(*counts, strict=True)))
 
 
 if __name__ == "__main__":

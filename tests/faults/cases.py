@@ -13,13 +13,16 @@ import pytest
 
 from openphone_sync.sandbox import SandboxOptions
 from tests.fault_injection import FaultySandbox, parse_fault
-from tests.faults.losses import EndState, find_losses, find_writes, read_end_state
+from tests.faults.losses import EndState, find_leaks, find_losses, find_writes, read_end_state
 from tests.faults.scene import STRANGERS, edit_both_sides, fill_office, wait_for_lists
-from tests.office import FAST, Office
+from tests.office import FAST, Office, Ran
 
 STAGES = ("first", "update")
 RUNS = 4
 """Undisturbed runs after which all must be quiet."""
+
+LIMIT_S = 60.0
+"""No run of these offices takes as long, whatever is sent to it, unless it hangs."""
 
 SHORT = {"OPENPHONE_TIMEOUT": "300"}
 
@@ -74,6 +77,12 @@ CASES = (
     Case("a body slower than the time-out", (f"slow-body:{WRITES},seconds=5",), settings=SHORT),
     Case("bodies slow within the time-out", ("slow-body:nth=2,count=8,seconds=0.1",), settings=SHORT),
     Case("bodies that drip past the time-out", (f"slow-body:{WRITES},seconds=2", "slow-body:nth=2,seconds=2"), settings=SHORT),
+    Case("1xx answers without an end", (f"flood:{WRITES}", "flood:method=GET,nth=2"), settings=SHORT),
+    Case("100 kB of gzip that are 100 MB", (f"bomb:{WRITES}", "bomb:method=GET,nth=2")),
+    Case("200,000 opening brackets", (f"deep:{WRITES}", "deep:method=GET,nth=2")),
+    Case("dates, quotas and waits that nothing can hold", ("absurd-headers:count=none",)),
+    Case("a refusal that repeats names, phones and the key", ("echo:method=P*,nth=2,count=3",)),
+    Case("ever new page tokens", ("new-tokens:count=none",), codes=(0, 3)),
     Case("lists that lag", lag_s=2.5),
     Case("lists that lag, answers lost", (f"drop:{WRITES},committed=true",), lag_s=2.5),
     Case("409 that names nothing, contact there", ("status:status=409,method=P*,nth=3,count=2,committed=true",)),
@@ -134,6 +143,9 @@ BOUNDED = (
     ("429 within a page walk", "first"),
     ("500 for ever within a page walk", "update"),
     ("the key refused in mid-run", "update"),
+    ("dates, quotas and waits that nothing can hold", "update"),
+    ("a refusal that repeats names, phones and the key", "first"),
+    ("ever new page tokens", "first"),
 )
 """One of each kind, for the tests of every day."""
 
@@ -164,18 +176,37 @@ def run_undisturbed(dsn: str, folder: Path, stage: str) -> EndState:
         return read_end_state(office)
 
 
-def run_case(dsn: str, folder: Path, case: Case, stage: str, undisturbed: EndState) -> list[str]:
-    """One fault on one stage; what was lost by it, in words."""
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of a fault: how often it struck; what was lost, what was leaked and what hung, in words."""
+
+    tries: int
+    lost: tuple[str, ...] = ()
+    leaked: tuple[str, ...] = ()
+    hung: tuple[str, ...] = ()
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """All that is wrong."""
+        return (*self.lost, *self.leaked, *self.hung)
+
+
+def run_case(dsn: str, folder: Path, case: Case, stage: str, undisturbed: EndState) -> Tried:
+    """One fault on one stage."""
     with opening(dsn, folder, case) as office:
         _prepare(office, stage)
         for fault in case.faults:
             office.sandbox.faults.add(parse_fault(fault))
-        code = _run_disturbed(office, case)
-        spared = _find_spared(office)
+        begun = time.monotonic()
+        ran = _run_disturbed(office, case)
+        took_s = time.monotonic() - begun
+        spared, tries = _find_spared(office), len(office.sandbox.faults.struck)
         office.sandbox.faults.clear()
-        found = [] if code in case.codes or not _struck(office, case) else [f"the run ended with {code}"]
-        found += _run_until_quiet(office, *(["--mode", "full"] if case.full else []))
-        return found + find_losses(office, undisturbed, spared) + find_writes(office)
+        lost = [] if ran.code in case.codes or not _struck(office, case) else [f"the run ended with {ran.code}"]
+        lost += _run_until_quiet(office, *(["--mode", "full"] if case.full else []))
+        lost += [*find_losses(office, undisturbed, spared), *find_writes(office)]
+        hung = [f"the run took {took_s:.0f} s"] if took_s > LIMIT_S else []
+        return Tried(tries or 1, tuple(lost), tuple(find_leaks(office, ran)), tuple(hung))
 
 
 def _prepare(office: Office, stage: str) -> None:
@@ -190,17 +221,17 @@ def _struck(office: Office, case: Case) -> bool:
     return not case.faults or bool(office.sandbox.faults.struck)
 
 
-def _run_disturbed(office: Office, case: Case) -> int:
+def _run_disturbed(office: Office, case: Case) -> Ran:
     if case.ended_by is None:
-        return office.run("sync", "--json", **case.settings).code
+        return office.run("sync", "--json", "-v", **case.settings)
     with office.start("sync", "--quiet", **case.settings) as process:
         while process.poll() is None and not _struck(office, case):
             time.sleep(0.01)
         time.sleep(0.2)
         process.send_signal(case.ended_by)
-        process.communicate()
+        out, err = process.communicate()
     (office.state_dir / "pacing.db").unlink()  # stands for the minutes until the next run
-    return process.returncode
+    return Ran(process.returncode, out, err)
 
 
 def _find_spared(office: Office) -> frozenset[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.office import Office
+from tests.office import Office, Ran
 
 WRITES = ("POST", "PATCH", "DELETE")
 
@@ -36,6 +36,21 @@ def find_losses(office: Office, undisturbed: EndState, spared: frozenset[str] = 
     if spared:
         left_alone |= {row[0] for row in office.state("SELECT external_id FROM links WHERE standing = 'skipped'")}
     return found + _compare(read_end_state(office), undisturbed, left_alone)
+
+
+def find_leaks(office: Office, ran: Ran) -> list[str]:
+    """Names, phones and the key, where there are only ids: output, messages, log, reports, metrics and alerts."""
+    rows = office.sql("SELECT client_name, contact_1, phone, contact_1_phone FROM clients")
+    people = {value for row in rows for value in row if value}
+    digits = {"".join(filter(str.isdigit, value)) for value in people} - {""}
+    files = [path for path in office.state_dir.rglob("*") if path.suffix in (".json", ".log")]
+    places = {"stdout": ran.out, "stderr": ran.err, **{path.name: path.read_text() for path in files}}
+    return [
+        f"{place} holds {secret!r}"
+        for place, text in places.items()
+        for secret in sorted({*people, *digits, office.environment["OPENPHONE_API_KEY"]})
+        if secret in text
+    ]
 
 
 def find_writes(office: Office) -> list[str]:
