@@ -26,6 +26,7 @@ from openphone_sync.model import (
     Standing,
 )
 from openphone_sync.rules.matching import Known, Matches, MatchingRules, RemoteIndex, match_contacts
+from openphone_sync.rules.merging import MergeRules
 from openphone_sync.rules.phones import normalise_phone
 
 OURS = "legal-practitioner-app"
@@ -121,6 +122,7 @@ def match(
     rules: MatchingRules = RULES,
     complete: bool = True,
     retry_refused: bool = False,
+    merging: MergeRules | None = None,
 ) -> Matches:
     """Every client but the removed ones is in the source."""
     in_play = {desired.client_id for desired in wanted}
@@ -133,7 +135,7 @@ def match(
         gone=frozenset(gone),
         retry_refused=retry_refused,
     )
-    return match_contacts(wanted, RemoteIndex(contacts, normalise, complete=complete), known, rules)
+    return match_contacts(wanted, RemoteIndex(contacts, normalise, complete=complete), known, rules, merging)
 
 
 def only(desired: DesiredContact, *contacts: RemoteContact, **more: Any) -> MatchResult:

@@ -253,7 +253,9 @@ def test_given_name_alone_is_not_a_name_in_full() -> None:
 
 
 def test_rare_name_above_the_threshold_is_held() -> None:
-    crowd = [contact(f"x{i}", f"Ann{i % 7} Crowd{i % 11}", f"+1310555{i:04}") for i in range(300)]
+    crowd = [
+        contact(f"x{i}", f"Ann{'abcdefg'[i % 7]} Crowd{'abcdefghijk'[i % 11]}", f"+1310555{i:04}") for i in range(300)
+    ]
     result = only(client("1", "Ignatius Vanderbeek", P1), contact("a", "Ignatius Vanderbeck", P4), *crowd)
     assert outcome(result) == HOLD
     assert "rare" in result.evidence[0].words

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 
 from openphone_sync.model import (
     Choice,
@@ -247,7 +248,7 @@ class Context:
     @cached_property
     def common(self) -> Commonness:
         """How common words are among all names seen."""
-        return Commonness(self._all_names())
+        return Commonness(name for name in self._all_names() if name.words)
 
     def count_equal_names(self, name: Name) -> int:
         """How many contacts and wanted contacts have this name, in any order of words."""
@@ -258,14 +259,16 @@ class Context:
         return _count(self.name(desired).text for desired in self.wanted)
 
     def _all_names(self) -> Iterator[Name]:
-        """A linked contact counts as the row behind it, and by the row's name.
+        """Names that people typed into contacts, and one for each row, whether it has a contact yet or not.
 
         Otherwise a name that is rare today would be common tomorrow, when its rows have become contacts.
         """
         for contact in self.index:
-            if contact.contact_id not in self.known.owners:
+            link = self.known.owners.get(contact.contact_id)
+            typed = link.base is not None and "firstName" in link.base.met if link else not self.is_ours(contact)
+            if typed:
                 yield self.index.name_of(contact)
-        for link in self.known.owners.values():
+        for link in chain(self.known.owners.values(), self.known.waiting):
             if link.client_id not in self.by_client:
                 yield parse_name(person_of(link).name)
         for desired in self.wanted:
@@ -342,8 +345,8 @@ class Context:
         """By the person's own name; by the display name only with contacts that are written in that form."""
         if desired.slot:
             ours, theirs = split_form(desired.values.first_name), split_form(contact.display_name)
-            # ``James Smith - Brother`` beside another text of that form
-            if ours and theirs and ours[1] == theirs[1]:
+            # ``James Smith - Brother`` beside another text of that form, unless we once noted there who the brother is
+            if ours and theirs and ours[1] == theirs[1] and not self._is_noted_as_another(desired, contact):
                 shown = compare(parse_name(ours[0]), parse_name(theirs[0]), self.common, self.rules.threshold)
                 if shown.level >= MatchLevel.SIMILAR:
                     return shown
@@ -352,6 +355,12 @@ class Context:
     def compare_own_name(self, desired: DesiredContact, contact: RemoteContact) -> NameMatch:
         """The person's own name beside the contact's."""
         return compare(self.name(desired), self.index.name_of(contact), self.common, self.rules.threshold)
+
+    def _is_noted_as_another(self, desired: DesiredContact, contact: RemoteContact) -> bool:
+        noted, name = self.says_who(contact), self.name(desired)
+        if not noted.words or not name.words:
+            return False
+        return not compare(name, noted, threshold=self.rules.threshold).agrees
 
     def says_who(self, contact: RemoteContact) -> Name:
         """The alternate's own name that this tool once wrote into a custom field."""

@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import chain, combinations
 
-from openphone_sync.model import Candidate, DesiredContact, Reason, Standing, Why
+from openphone_sync.model import Candidate, DesiredContact, Link, MatchResult, Reason, Standing, Why
 from openphone_sync.rules.matching.context import (
     LARGE_GROUP,
     Context,
@@ -43,6 +43,8 @@ def duplicate_rows(ledger: Ledger, context: Context) -> None:
     """Phone and folded name equal to another row: hold all but the one that is decided already, or the oldest."""
     sharing: dict[str, list[DesiredContact]] = defaultdict(list)
     for desired in context.by_key.values():
+        if _is_decided_double(ledger.results.get(key_of(desired))):
+            continue
         for phone in {item.value for item in desired.values.phones}:
             sharing[phone].append(desired)
     others = _find_rows_not_in_play(ledger, sharing.keys())
@@ -55,6 +57,12 @@ def duplicate_rows(ledger: Ledger, context: Context) -> None:
             _list_similar(ledger, group)
     for key in sorted(older):
         _hold_younger(ledger, context.by_key[key], older[key])
+
+
+def _is_decided_double(known: Link | MatchResult | None) -> bool:
+    """Whether a review said that the row is another row: that one speaks for both."""
+    why = known.why if known is not None else None
+    return why is not None and why.reason is Reason.DECIDED_SAME_PERSON
 
 
 def _make_row(ledger: Ledger, desired: DesiredContact) -> Row:
@@ -70,7 +78,7 @@ def _find_rows_not_in_play(ledger: Ledger, phones: AbstractSet[str]) -> Mapping[
     context = ledger.context
     found: dict[str, list[Row]] = defaultdict(list)
     for link in chain(context.known.owners.values(), context.known.waiting):
-        if link.client_id in context.by_client or link.standing is Standing.ORPHANED:
+        if link.client_id in context.by_client or link.standing is Standing.ORPHANED or _is_decided_double(link):
             continue
         person = person_of(link)
         shared = phones & set(person.phones)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 
-from openphone_sync.model import Candidate, Decision, DesiredContact, Link, Reason, RemoteContact, Tie, Why
+from openphone_sync.model import Candidate, Decision, DesiredContact, Reason, RemoteContact, Tie, Why
 from openphone_sync.rules.matching.alternates import linked_alternates, meet_linked
 from openphone_sync.rules.matching.context import Context, base_of, find_client_id, key_of
 from openphone_sync.rules.matching.duplicate_rows import are_separate, duplicate_rows
@@ -43,76 +43,7 @@ def alternates(desired: DesiredContact) -> bool:
     return desired.slot > 0
 
 
-# --- what a person decided -------------------------------------------------------------------------------------------
-
-
-def reviewed(ledger: Ledger, context: Context) -> None:
-    """A review's decision to link makes the pair, if the contact is there and not another person's; then declines."""
-    for desired in ledger.open():
-        for decision in _sort_links(context, desired):
-            if ledger.is_open(desired):
-                _link_contact(ledger, context, desired, decision.candidate)
-    # The younger row first: of two that were each decided to be the other, the older one is written.
-    for desired in reversed(ledger.open()):
-        for decision in _sort_links(context, desired):
-            if ledger.is_open(desired):
-                _link_row(ledger, context, desired, decision)
-    for desired in ledger.open():
-        if key_of(desired) in context.decisions.declined:
-            ledger.skip(desired, Why(Reason.DELETED_TWICE))
-
-
-def _sort_links(context: Context, desired: DesiredContact) -> list[Decision]:
-    """Decisions to link it, that to its linked contact first, then the latest."""
-    link = context.link_of(desired)
-    linked = link.contact_id if link else None
-    return sorted(context.decisions.links.get(key_of(desired), ()), key=lambda decision: decision.candidate != linked)
-
-
-def _link_contact(ledger: Ledger, context: Context, desired: DesiredContact, contact_id: str) -> None:
-    link = context.link_of(desired)
-    if link is not None and link.contact_id == contact_id and context.is_person_of(desired, link):
-        if contact_id not in context.known.gone:
-            meet_linked(ledger, desired, link)
-        return
-    contact = context.index.get(contact_id)
-    if contact is None or contact_id in context.known.gone or _is_linked_elsewhere(context, desired, link):
-        return
-    if ledger.owner_of(contact, desired).holder is Holder.ANOTHER:
-        return
-    if context.is_foreign(contact):
-        ledger.skip(desired, Why(Reason.OWNED_BY_INTEGRATION), contact_id=contact_id)
-    else:
-        ledger.meet(desired, contact_id, _tie(context, contact), reason=Reason.DECIDED)
-
-
-def _is_linked_elsewhere(context: Context, desired: DesiredContact, link: Link | None) -> bool:
-    """Whether a link holds that was made after the decision: then the decision is history."""
-    if link is None or link.contact_id is None or not context.is_person_of(desired, link):
-        return False
-    return context.may_be(desired, link.contact_id)
-
-
-def _link_row(ledger: Ledger, context: Context, desired: DesiredContact, decision: Decision) -> None:
-    """The row is the same person as another row, which is written: this one is not, while the source has that one."""
-    client_id = find_client_id(decision.candidate)
-    if client_id is None or context.index.get(decision.candidate) or not context.is_in_source(client_id):
-        return
-    if _is_linked_elsewhere(context, desired, context.link_of(desired)):
-        return
-    external_id = context.decisions.find_row(decision, client_id)
-    if external_id is None or external_id == desired.external_id or ledger.is_skipped(client_id, external_id):
-        return
-    row = Candidate(external_id, "row", 1.0, "decided in a review")
-    ledger.skip(desired, Why(Reason.DECIDED_SAME_PERSON, external_id), [row])
-
-
-def _tie(context: Context, contact: RemoteContact) -> Tie:
-    """What this tool made is not a person's contact, whoever it was made for."""
-    return Tie.OWN if context.is_ours(contact) else Tie.ADOPTED
-
-
-# --- what this tool knows or wrote -----------------------------------------------------------------------------------
+# --- what this tool knows ----------------------------------------------------------------------------------------
 
 
 def linked_clients(ledger: Ledger, context: Context) -> None:
@@ -126,6 +57,61 @@ def linked_clients(ledger: Ledger, context: Context) -> None:
         link = context.link_of(desired)
         if link is not None and link.contact_id and link.contact_id not in ledger.taken:
             ledger.vacate(link.contact_id, key_of(desired))
+
+
+# --- what a person decided -------------------------------------------------------------------------------------------
+
+
+def reviewed(ledger: Ledger, context: Context) -> None:
+    """What a review decided about those whom no link ties to a contact: the pair, the other row, never to create.
+
+    A link that holds was made later. That a contact was set apart from a person is respected by all passes.
+    """
+    for desired in ledger.open():
+        for decision in context.decisions.links.get(key_of(desired), ()):
+            if ledger.is_open(desired):
+                _link_contact(ledger, context, desired, decision.candidate)
+    # The younger row first: of two that were each decided to be the other, the older one is written.
+    for desired in reversed(ledger.open()):
+        for decision in context.decisions.links.get(key_of(desired), ()):
+            if ledger.is_open(desired):
+                _link_row(ledger, context, desired, decision)
+    for desired in ledger.open():
+        if key_of(desired) in context.decisions.declined:
+            ledger.skip(desired, Why(Reason.DELETED_TWICE))
+
+
+def _link_contact(ledger: Ledger, context: Context, desired: DesiredContact, contact_id: str) -> None:
+    """Make the pair, if the contact is there and not another person's."""
+    contact = context.index.get(contact_id)
+    if contact is None or contact_id in context.known.gone:
+        return
+    if ledger.owner_of(contact, desired).holder is Holder.ANOTHER:
+        return
+    if context.is_foreign(contact):
+        ledger.skip(desired, Why(Reason.OWNED_BY_INTEGRATION), contact_id=contact_id)
+    else:
+        ledger.meet(desired, contact_id, _tie(context, contact), reason=Reason.DECIDED)
+
+
+def _link_row(ledger: Ledger, context: Context, desired: DesiredContact, decision: Decision) -> None:
+    """The row is the same person as another row, which is written: this one is not, while the source has that one."""
+    client_id = find_client_id(decision.candidate)
+    if client_id is None or context.index.get(decision.candidate) or not context.is_in_source(client_id):
+        return
+    external_id = context.decisions.find_row(decision, client_id)
+    if external_id is None or external_id == desired.external_id or ledger.is_skipped(client_id, external_id):
+        return
+    row = Candidate(external_id, "row", 1.0, "decided in a review")
+    ledger.skip(desired, Why(Reason.DECIDED_SAME_PERSON, external_id), [row])
+
+
+def _tie(context: Context, contact: RemoteContact) -> Tie:
+    """What this tool made is not a person's contact, whoever it was made for."""
+    return Tie.OWN if context.is_ours(contact) else Tie.ADOPTED
+
+
+# --- what this tool wrote --------------------------------------------------------------------------------------------
 
 
 def same_external_id(ledger: Ledger, context: Context) -> None:
@@ -377,9 +363,9 @@ def _expect_namesakes(context: Context, name: Name) -> float:
 
 
 PASSES: tuple[Pass, ...] = (
-    reviewed,
     linked_clients,
     linked_alternates,
+    reviewed,
     same_external_id,
     duplicate_rows,
     strong(clients),
