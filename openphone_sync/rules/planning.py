@@ -211,11 +211,28 @@ def make_known(gathered: Gathered) -> Known:
 
 
 def needs_listing(gathered: Gathered, rules: Rules) -> bool:
-    """Whether something would be created: then a duplicate made in the app an hour ago must be seen first."""
+    """Whether something would be created: then a duplicate made in the app an hour ago must be seen first.
+
+    What cannot be created may fit a contact that only the list shows, unless that was looked for when it was as it is.
+    """
     matches = match_contacts(
         gathered.wanted, make_index(gathered, rules), make_known(gathered), rules.matching, rules.merging
     )
-    return any(isinstance(result, Makes | Holds) for result in matches.results)
+    return any(
+        isinstance(result, Makes | Holds)
+        or (isinstance(result, Skips) and result.desired.unfit and _is_unsought(result.desired, gathered.links))
+        for result in matches.results
+    )
+
+
+def _is_unsought(desired: DesiredContact, links: Mapping[str, Link]) -> bool:
+    link = links.get(desired.external_id)
+    return (
+        link is None
+        or link.standing is Standing.HELD
+        or (link.person, link.phones) != (desired.person, phones_of(desired))
+        or bool(desired.values.emails)
+    )
 
 
 # --- one wanted contact --------------------------------------------------------------------------------------------

@@ -626,3 +626,12 @@ def test_a_leftover_of_a_row_that_a_review_gave_another_contact_is_nobodys() -> 
     contacts = [contact("a", "Ann"), contact("c", "James Smith", P2, external_id="client_1~2", source=OURS)]
     results = match([mine, other], contacts, decisions=[decision(mine, "a", Choice.LINK)])
     assert outcomes(results) == [("adopted", "a"), ("own", "c")]
+
+
+def test_a_deleted_alternate_does_not_get_the_contact_of_who_had_the_slot_before() -> None:
+    newcomer = alternate("1", 2, "Dmitri Jones", P2)
+    former = contact(
+        "c6", "James Smith - Brother", P3, external_id="client_1_alt_2", source=OURS, fields={"person": "Catherine Lee"}
+    )
+    result = only(newcomer, former, links=[link(newcomer, "c8")], gone=["c8"])
+    assert outcome(result) == ("make again", None)

@@ -58,6 +58,8 @@ def _stay_as_before(ledger: Ledger, alternates: Sequence[DesiredContact], links:
     contact_ids = {slot: link.contact_id or "" for slot, link in before.items()}
     if any(ledger.context.is_separate(desired, contact_ids[desired.slot]) for desired in alternates):
         return False
+    if not ledger.context.known.gone.isdisjoint(contact_ids.values()):
+        return False  # where one is gone, what the state does not know must not stand in for it: it may be a former person's
     for desired in alternates:
         meet_linked(ledger, desired, before[desired.slot])
     return True
