@@ -6,6 +6,7 @@ seed and name, so that one can be left out and the others stay as they were. Tha
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 import traceback
@@ -17,18 +18,19 @@ from random import Random
 
 from openphone_sync.config import Settings
 from openphone_sync.errors import ConfigurationError
-from openphone_sync.model import Standing
+from openphone_sync.model import Link, Reason, Standing
 from openphone_sync.run.context import SyncOptions
 from openphone_sync.run.decide import decide_link, decide_separate, save_decision
 from openphone_sync.state import Store
 from openphone_sync.views.review import Review, read_reviews
-from tests.simulator.judge import Judge
+from tests.simulator.judge import Judge, names_alternate, values_of
 from tests.simulator.office import OURS, Office
-from tests.simulator.process import MEMORY, Ended, Machine
+from tests.simulator.process import MEMORY, Calm, Ended, Machine
 from tests.simulator.scheduler import Pool, Scheduler
-from tests.simulator.workspace import Weather, Workspace
+from tests.simulator.workspace import Weather, Workspace, is_integration
 
 DAY_S = 86_400.0
+_MODES = ("incremental", "incremental", "incremental", "incremental", "full", "full", "clients", "dry", "saved")
 SAFE_EXITS = {0, 1, 3, 4, 143}
 
 
@@ -60,7 +62,7 @@ class Plan:
         found = [str(night.number) for night in self.nights]
         for night in self.nights:
             found += [f"{night.number}.{name}" for name in (*night.events, *night.disturbances)]
-        return found
+        return [*found, *(f"calm.table.{number}" for number in range(3))]
 
 
 @dataclass
@@ -112,7 +114,7 @@ def _make_night(number: int, chance: Random) -> Night:
     return Night(
         number,
         tuple(events),
-        chance.choice(["incremental", "incremental", "incremental", "full", "clients"]),
+        chance.choice(_MODES),
         disturbances,
     )
 
@@ -149,6 +151,8 @@ class History:
         self.office = Office(self.workspace, self.judge, self.machine.read_now)
         self._copy = folder.parent / "copy"
         self._last = Ended(None)
+        self._clean = False  # the last run was complete, undisturbed and without failures
+        self._quiet = False  # and nothing has happened since
 
     def live(self) -> None:
         """All nights, then calm."""
@@ -170,10 +174,11 @@ class History:
             if name not in self.plan.without:
                 self._happen(event.partition(".")[0], Random(f"{self.plan.seed}/{name}"))
         self.machine.now += DAY_S * 0.9
+        self._quiet = self._clean and not any(f"{night.number}.{one}" not in self.plan.without for one in night.events)
         disturbances = [name for name in night.disturbances if f"{night.number}.{name}" not in self.plan.without]
         chance = Random(f"{self.plan.seed}/{night.number}.run")
         options = self._choose_options(night.mode, chance)
-        ended = self._run(options, disturbances, chance)
+        ended = self._run_as(night.mode, options, disturbances, chance)
         for number in range(3):
             if ended.report is not None and ended.report.exit_code not in {3, 4, 143}:
                 break
@@ -181,6 +186,20 @@ class History:
             self.machine.now += 600.0
             rest = [name for name in disturbances if name == "staff" and number == 0]
             ended = self._run(SyncOptions(full=options.full, force=force), rest, chance)
+
+    def _run_as(self, mode: str, options: SyncOptions, disturbances: list[str], chance: Random) -> Ended:
+        """A run; before a saved plan is carried out, staff go on working."""
+        if mode not in {"dry", "saved"}:
+            return self._run(options, disturbances, chance)
+        before, path = len(self.workspace.writes), self._copy.parent / "plan.json"
+        shown = self.machine.show(self.office, chance, options, path)
+        self.note(f"=== dry run: {shown.status} {shown.document.get('message', '')}")
+        if self.workspace.writes[before:]:
+            raise WrongError("a dry run wrote")
+        if mode == "saved" and not shown.exit_code and "staff" in disturbances:
+            self.note_act("app", self.office.act_in_app(chance))
+        saved = path if mode == "saved" and not shown.exit_code else None
+        return self._run(options, disturbances, chance, plan=saved)
 
     def _choose_options(self, mode: str, chance: Random) -> SyncOptions:
         if mode == "clients" and self.office.rows:
@@ -206,7 +225,9 @@ class History:
 
     # --- a run -------------------------------------------------------------------------------------------------------
 
-    def _run(self, options: SyncOptions, disturbances: list[str], chance: Random, undo: str = "") -> Ended:
+    def _run(
+        self, options: SyncOptions, disturbances: list[str], chance: Random, undo: str = "", plan: Path | None = None
+    ) -> Ended:
         run_id = self.machine.make_run_id()
         judge, run = self.judge, self.judge.run
         judge.run = run = type(run)(run_id, "rollback" if undo else "sync", disturbed=bool(disturbances))
@@ -222,7 +243,7 @@ class History:
 
         first_write = len(self.workspace.writes)
         try:
-            ended = self.machine.start(run_id, self.office, chance, disturb, options, undo=undo)
+            ended = self.machine.start(run_id, self.office, chance, disturb, options, undo=undo, plan=plan)
         finally:
             self.workspace.weather, self.machine.source_is_down = Weather(), False
         self._last = ended
@@ -247,9 +268,25 @@ class History:
             complete = options.complete and judge.run.command == "sync" and report.status in {"succeeded", "partial"}
             if complete and not judge.run.disturbed:
                 judge.check_counts(document, self.office.rows)
+            self._check_history()
+        if self._quiet and not judge.run.disturbed and writes:
+            judge.findings.append(f"nothing has happened since the last run, and this was written: {writes}")
+        done = report is not None and not report.exit_code and judge.run.command == "sync"
+        self._clean = done and options.complete and not judge.run.disturbed
+        self._quiet = False
         judge.check_doubles(self.workspace.contacts)
-        if judge.findings:
-            raise WrongError("; ".join(judge.findings))
+        self._raise_findings()
+
+    def _check_history(self) -> None:
+        """Every run is closed and counted, those too whose process died."""
+        with self.machine.peek_store() as store:
+            runs, totals = len(store.read_runs()), store.read_totals().runs
+        if runs != totals:
+            self.judge.findings.append(f"{runs} runs, {totals} in the totals")
+
+    def _raise_findings(self) -> None:
+        if self.judge.findings:
+            raise WrongError("; ".join(self.judge.findings))
 
     # --- what the office does with the tool --------------------------------------------------------------------------
 
@@ -262,7 +299,7 @@ class History:
     def _decide(self, store: Store, review: Review, chance: Random) -> None:
         """Staff know people: a contact of the same person is linked, all others are somebody else's."""
         link = review.link
-        human = self.office.people.get(link.client_id, {}).get(link.slot)
+        human = self.office.known_names.get(link.person)
         same = [
             one.subject
             for one in review.candidates
@@ -316,6 +353,27 @@ class History:
         if self._last.requests:
             raise WrongError(f"nothing to do, and {self._last.requests} requests")
         self._check_everybody()
+        self._compare_modes(chance)
+
+    def _compare_modes(self, chance: Random) -> None:
+        """Rows change: an incremental run and a full one decide alike about each of them."""
+        before = {key: dict(row) for key, row in self.office.rows.items()}
+        for number in range(3):
+            if f"calm.table.{number}" not in self.plan.without:
+                self.note_act("table", self.office.act_in_table(Random(f"{self.plan.seed}/calm.table.{number}")))
+        self.machine.now += DAY_S
+        other = self.machine.fork(self._copy.parent / "fork")
+        options = SyncOptions(full=True, force=True)
+        other.start("full", self.office, Random("full"), Calm, options)
+        self._run(SyncOptions(force=True), [], Random("incremental"))
+        # Held contacts are judged again when their own row changes, or when the run lists anyway.
+        moved = {key for key, row in self.office.rows.items() if before.get(key) != row}
+        mine, full = _decisions(self.machine, moved), _decisions(other, moved)
+        if mine != full:
+            differing = {
+                key: (mine.get(key), full.get(key)) for key in {*mine, *full} if mine.get(key) != full.get(key)
+            }
+            raise WrongError(f"incremental and full differ: {differing}")
 
     def _sync_calmly(self, *, full: bool, expects_no_write: bool = False) -> None:
         self.machine.now += DAY_S
@@ -331,8 +389,20 @@ class History:
             for link in store.read_links_standing(*Standing):
                 if link.standing is Standing.PENDING:
                     raise WrongError(f"{link.external_id} is still pending: {link.why}")
-                if link.standing is Standing.LINKED and link.contact_id not in self.workspace.contacts:
-                    raise WrongError(f"{link.external_id} is linked to {link.contact_id}, which does not exist")
+                if link.standing is Standing.LINKED:
+                    self._check_linked(link)
+                owned = link.why is not None and link.why.reason is Reason.OWNED_BY_INTEGRATION
+                if owned and not any(is_integration(contact) for contact in self.workspace.contacts.values()):
+                    raise WrongError(f"{link.external_id} is skipped for an integration, and there is none")
+        self._raise_findings()
+
+    def _check_linked(self, link: Link) -> None:
+        contact = self.workspace.contacts.get(link.contact_id or "")
+        if contact is None:
+            raise WrongError(f"{link.external_id} is linked to {link.contact_id}, which does not exist")
+        row = self.office.rows.get(link.client_id)
+        if row is not None and (not link.slot or names_alternate(row, link.slot)):
+            self.judge.check_follows(contact, row, link.slot)
 
 
 class _Disturbances:
@@ -367,6 +437,21 @@ class _Disturbances:
             self._scheduler.die()
 
 
+def _decisions(machine: Machine, clients: set[str]) -> dict[str, object]:
+    """What stands about each wanted contact of these clients, and what its contact looks like."""
+    contacts = machine.workspace.contacts
+    with machine.peek_store() as store:
+        return {
+            link.external_id.partition("#")[0]: (
+                link.standing.value,
+                link.why,
+                values_of(contacts[link.contact_id]) if link.contact_id in contacts else None,
+            )
+            for link in store.read_links_standing(*Standing)
+            if link.client_id in clients and (link.standing is not Standing.ORPHANED or link.contact_id in contacts)
+        }
+
+
 def _make_weather(chance: Random, contacts: list[str]) -> Weather:
     share = chance.choice([0.02, 0.1, 0.3])
     kinds = chance.sample(["lost_before", "lost_after", "late", "refused", "unreachable"], chance.choice([1, 2, 5]))
@@ -392,6 +477,7 @@ def _describe(options: SyncOptions) -> str:
 
 def shorten(plan: Plan, pool: Pool, tries: int = 400) -> Plan:
     """Leave out nights, then events, for as long as something is still wrong."""
+    kind = _kind(live(plan, pool).wrong)
     for name in plan.names():
         if tries <= 0:
             break
@@ -400,6 +486,11 @@ def shorten(plan: Plan, pool: Pool, tries: int = 400) -> Plan:
             continue
         shorter = replace(plan, without=plan.without | {name})
         tries -= 1
-        if live(shorter, pool).wrong:
+        if _kind(live(shorter, pool).wrong) == kind:
             plan = shorter
     return plan
+
+
+def _kind(wrong: str) -> str:
+    """What went wrong, without names and numbers."""
+    return " ".join(re.findall(r"\b[a-zA-Z]+\b", wrong.strip().rpartition("\n")[2])[:6])

@@ -7,6 +7,7 @@ stranger's; two contacts that this tool made for one person are a double.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ Mark = tuple[str, str]
 
 _SCALARS = {"first": "first_name", "last": "last_name", "company": "company", "role": "role"}
 _REPORTED = {"first": "firstName", "company": "company", "role": "role", "label": "phoneNumbers.name"}
+PHONE = re.compile(r"[0-9]{3}-555-[0-9]{4}")
+EMAIL = re.compile(r"[a-z0-9]+@[a-z.]+")
 _NAMES = {definition.key: definition.name for definition in FIELDS}
 _UNMAPPED = {("field", KEYS["Notes"]), ("last", "")}
 
@@ -74,7 +77,9 @@ class Judge:
         self.human_of: dict[str, int | None] = {}
         self.made_for: dict[str, str] = {}  # contact id -> client id, of contacts that this tool made
         self.typed: dict[str, dict[Mark, Typed]] = defaultdict(dict)
+        self.touched: dict[str, set[Mark]] = defaultdict(set)  # what staff ever made, changed or removed
         self.written: dict[str, set[tuple[Mark, object]]] = defaultdict(set)
+        self.forgotten: set[str] = set()  # contacts of which the state was lost: what a row says no longer is kept
         self.excused: set[str] = set()  # clients of whom a person decided that two contacts are right
         self.adopts_in_doubt = False
         self.in_window = 0
@@ -95,6 +100,7 @@ class Judge:
         old, new = values_of(before) if before else {}, values_of(after)
         contact_id = after.contact_id
         typed = self.typed[contact_id]
+        self.touched[contact_id] |= {mark for mark in {*old, *new} if old.get(mark) != new.get(mark)}
         for mark in set(old) - set(new):
             typed.pop(mark, None)
         for mark, value in new.items():
@@ -120,6 +126,7 @@ class Judge:
         """Nobody knows any more who wrote what: on contacts of ours, what a row can say counts as written by us."""
         for contact in contacts:
             if contact.source == source:
+                self.forgotten.add(contact.contact_id)
                 typed = self.typed[contact.contact_id]
                 for mark in [mark for mark, one in typed.items() if in_rows(mark, one.value)]:
                     del typed[mark]
@@ -129,7 +136,10 @@ class Judge:
     def created(self, contact: RemoteContact, thread: dict[str, Any]) -> None:
         """A POST was carried out."""
         intent: Intent | None = thread.get("intent")
-        self.run.created += not thread.get("late")  # one of an earlier run is adopted by this one
+        if thread.get("late"):  # of a run before: this one finds it without knowing what was sent
+            self.forgotten.add(contact.contact_id)
+        else:
+            self.run.created += 1
         for mark, value in values_of(contact).items():
             self.written[contact.contact_id].add((mark, value))
         if intent is not None:
@@ -223,13 +233,37 @@ class Judge:
             if other != contact_id:
                 self._find(f"person {human} of client {client_id} has two contacts of ours, {other} and {contact_id}")
 
+    def check_follows(self, contact: RemoteContact, row: Row, slot: int) -> None:
+        """A linked contact says what the row says, as far as staff never touched it."""
+        if contact.contact_id in self.forgotten:
+            return
+        touched, values = self.touched[contact.contact_id], values_of(contact)
+        wanted: dict[Mark, object] = {}
+        name = str(row["client_name"] or "").strip("\u200b ")
+        called = row[f"relationship_{slot}"] or f"Contact {slot}" if slot else ""
+        wanted["first", ""] = f"{name} - {called}" if slot else name
+        cell = str(row[f"contact_{slot}_phone" if slot else "phone"] or "")
+        wanted |= {("phone", "+1" + one.replace("-", "")): True for one in PHONE.findall(cell)}
+        if not slot:
+            wanted["field", KEYS["County"]] = row["county"]
+            wanted |= {("email", one.casefold()): True for one in EMAIL.findall(str(row["email"] or ""))}
+        kinds = {kind for kind, _ in touched}
+        for mark, value in wanted.items():
+            mine = mark in touched or (mark[0] in {"phone", "email"} and mark[0] in kinds)
+            mine = mine or (mark[0] == "first" and "last" in kinds)
+            if name and not mine and values.get(mark) != value:
+                self._find(
+                    f"{contact.contact_id} has {values.get(mark)!r} for {mark}, its row {row['id']}/{slot} says {value!r}"
+                )
+
     def check_counts(self, report: Mapping[str, Any], rows: Mapping[str, Row]) -> None:
         """Every contact that the rows name is counted once."""
         counts = report["contacts"]
-        wanted = sum(1 + sum(names_alternate(row, slot) for slot in SLOTS) for row in rows.values())
-        counted = sum(counts.values()) - counts["deleted"]
-        if counted != wanted:
-            self._find(f"the rows name {wanted} contacts, the report counts {counted}: {counts}")
+        wanted = {name for row in rows.values() for name in find_external_ids(row)}
+        taken_back = [one for one in report["held"] if one["code"] == "rolled_back" and one["externalId"] not in wanted]
+        counted = sum(counts.values()) - counts["deleted"] - len(taken_back)
+        if counted != len(wanted):
+            self._find(f"the rows name {len(wanted)} contacts, the report counts {counted}: {counts}")
         if report["clients"]["read"] != len(rows):
             self._find(f"{len(rows)} rows, {report['clients']['read']} read")
         if not self.run.disturbed and counts["created"] != self.run.created:
@@ -241,7 +275,14 @@ class Judge:
 
 def names_alternate(row: Row, slot: int) -> bool:
     """Whether a row has a name or a phone in this slot."""
-    return any(str(row[name] or "").strip() for name in (f"contact_{slot}", f"contact_{slot}_phone"))
+    return any(str(row[name] or "").strip("\u200b ") for name in (f"contact_{slot}", f"contact_{slot}_phone"))
+
+
+def find_external_ids(row: Row) -> list[str]:
+    """What the contacts of a row are called."""
+    client_id = row["id"]
+    main = f"client_{client_id}" + ("_alt_0" if re.search(r"_alt_[0-9]+\Z", client_id) else "")
+    return [main, *(f"client_{client_id}_alt_{slot}" for slot in SLOTS if names_alternate(row, slot))]
 
 
 def _show(before: RemoteContact, after: RemoteContact) -> str:

@@ -16,6 +16,26 @@ from tests.simulator.source import COLUMNS, SLOTS, Row
 from tests.simulator.workspace import KEYS, OF_INTEGRATION, OF_OTHERS, Workspace
 
 OURS = "legal-practitioner-app"
+_RELATIVES = {
+    "spouse": "Mrs. {0}",
+    "household": "{0} family",
+    "joint": "{1} / {2}",
+    "role": "{2} attorney of {0}",
+}
+_KINDS_OF_CONTACT = (
+    *(
+        "same",
+        "same",
+        "same",
+        "same",
+        "stranger",
+        "namesake",
+        "nameless",
+        "integration",
+        "other tool",
+        "stranger of other tool",
+    ),
+)
 
 GIVEN = (
     *("Abigail", "Boris", "Catherine", "Dmitri", "Esperanza", "Frederick", "Guadalupe", "Hiroshi", "Ingrid", "Jamal"),
@@ -62,6 +82,7 @@ class Office:
         self.people: dict[str, dict[int, int | None]] = {}
         self.removed: dict[str, tuple[Row, dict[int, int | None]]] = {}
         self.staff_phones: list[str] = []
+        self.known_names: dict[str, int | None] = {}  # who a name in a row has ever been
         self._spoiled: dict[str, str] = {}
         self._workspace = workspace
         self._judge = judge
@@ -88,6 +109,11 @@ class Office:
     def snapshot(self) -> None:
         """What the program reads now is what it knows of people."""
         self._judge.humans = {key: dict(slots) for key, slots in self.people.items()}
+        for client_id, slots in self.people.items():
+            for slot, human in slots.items():
+                name = self.rows[client_id][f"contact_{slot}" if slot else "client_name"]
+                if name and self.known_names.setdefault(name, human) != human:
+                    self.known_names[name] = None
 
     def in_rows(self, mark: Mark, value: object) -> bool:
         """Whether a row could say this; staff have numbers and addresses of their own."""
@@ -133,6 +159,16 @@ class Office:
             self._seat(client_id, slot, self.somebody(), chance)
         return f"{client_id} {row['client_name']} {row['phone']}"
 
+    def _add_double(self, chance: Random) -> str:
+        """The same person in a second row; nobody can tell which of them is meant."""
+        row = self._pick_row(chance)
+        if row is None or not self.add_client(chance):
+            return ""
+        double = self.rows[max(self.rows, key=lambda key: (self.rows[key]["created_at"], key))]
+        double |= {"client_name": row["client_name"], "phone": row["phone"], "date_of_birth": row["date_of_birth"]}
+        self.people[double["id"]][0] = None
+        return f"{double['id']} is {row['id']}"
+
     def _seat(self, client_id: str, slot: int, person: Person, chance: Random) -> None:
         row = self.rows[client_id]
         row[f"contact_{slot}"] = person.name
@@ -166,6 +202,8 @@ class Office:
         row["phone"] = chance.choice(
             [self.some_phone(), self.some_phone(), None, chance.choice(UNUSABLE_PHONES), f"{old}, {typed}", typed, old]
         )
+        if chance.random() < 0.1:  # people share phones
+            row["phone"] = self.rows[chance.choice(sorted(self.rows))]["phone"]
         return f"{row['id']}: {old} -> {row['phone']}"
 
     def _change_email(self, chance: Random) -> str:
@@ -215,7 +253,7 @@ class Office:
             self._spoiled[row["id"]] = row["client_name"]
             row["client_name"] = chance.choice(UNUSABLE_NAMES)
         else:
-            row["client_name"] = self._spoiled[row["id"]]
+            row["client_name"] = self._spoiled.get(row["id"]) or self.somebody().name
         return f"{row['id']}: {row['client_name']!r}"
 
     # --- alternates --------------------------------------------------------------------------------------------------
@@ -465,22 +503,27 @@ class Office:
         name = row[f"contact_{slot}"] if slot else row["client_name"]
         phone = str((row[f"contact_{slot}_phone"] if slot else row["phone"]) or "").split(",", maxsplit=1)[0]
         e164 = "+1" + phone.replace("-", "") if phone[:3] in {"213", "310"} else None
-        what = chance.choice(["same", "same", "same", "stranger", "namesake", "nameless", "integration", "other tool"])
+        what = chance.choice(_KINDS_OF_CONTACT)
         human: int | None = self.people[client_id][slot]
         source, external_id = None, None
+        surname = str(name or "").split()[-1:]
         if self._is_shared(phone):
             human = None
-        if what == "stranger":
+        if what in {"stranger", "stranger of other tool"}:
             other = self.somebody()
             name, human = other.name, other.number
+        elif what in _RELATIVES and surname:
+            name, human = _RELATIVES[what].format(surname[0], name, self.somebody().name), self.somebody().number
         elif what == "namesake":
             e164, human = "+1" + self.some_phone().replace("-", ""), None
         elif what == "nameless":
             name = None
         elif what == "integration":
             source = OF_INTEGRATION
-        elif what == "other tool":
+        if what.endswith("other tool"):
             source, external_id = OF_OTHERS, f"client_{client_id}" + (f"_alt_{slot}" if slot else "")
+        if what == "stranger of other tool":
+            e164 = "+1" + self.some_phone().replace("-", "")
         phones = (RemoteItem(chance.choice(["mobile", "Main Phone"]), e164),) if e164 else ()
         made = RemoteContact(
             "",
@@ -500,6 +543,7 @@ class Office:
 
 _TABLE_ACTS = (
     (Office.add_client, 2),
+    (Office._add_double, 1),
     (Office._remove_client, 1),
     (Office._bring_back, 2),
     (Office._change_phone, 5),

@@ -7,7 +7,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -80,7 +80,16 @@ class Machine:
         self._pool = pool
         self._size = size
         self._runs = 0
-        copy_empty_state(folder)
+        if not (folder / STATE_FILE).exists():
+            copy_empty_state(folder)
+
+    def fork(self, folder: Path) -> Machine:
+        """Another machine with a copy of everything, to see what would happen there."""
+        shutil.copytree(self.folder, folder)
+        settings = replace(self.settings, state_dir=folder)
+        other = Machine(folder, settings, self.workspace.copy(), self._pool, self._size)
+        other.now, other._runs = self.now, self._runs
+        return other
 
     def read_now(self) -> float:
         """Seconds since the epoch; of the process that runs, if there is one."""
@@ -124,17 +133,7 @@ class Machine:
         ended = Ended(None)
         with run_lock(self.folder):
             store = SimulatedStore(connect_for_writing(path), path, scheduler)
-            context = Context(
-                settings=self.settings,
-                store=store,
-                workspace=connection,
-                open_source=lambda: Source(office.rows, scheduler, office.snapshot, is_down=self.source_is_down),
-                clock=scheduler,
-                progress=NoProgress(),
-                workers=scheduler,
-                key_mark="key",
-                signal_number=lambda: scheduler.signal,
-            )
+            context = self._make_context(scheduler, connection, store, office)
             header = RunHeader(
                 run_id, "rollback" if undo else "sync", "full" if options.full else "incremental", False, self.now
             )
@@ -155,6 +154,32 @@ class Machine:
                 if entry.contact_id and entry.result is not Result.DONE
             }
         return ended
+
+    def show(self, office: Office, chance: Random, options: SyncOptions, out: Path | None = None) -> RunReport:
+        """A dry run; with ``out`` it saves its plan."""
+        scheduler = Scheduler(self._pool, chance, self.now, self._size)
+        connection = Connection(self.workspace, scheduler, chance)
+        with self.peek_store() as store:
+            context = self._make_context(scheduler, connection, store, office)
+            header = RunHeader("dry", "dry-run", "full" if options.full else "incremental", True, self.now)
+            try:
+                return workflow.dry_run(options, context, header, out)
+            finally:
+                scheduler.close()
+                self.now = scheduler.now()
+
+    def _make_context(self, scheduler: Scheduler, connection: Connection, store: Store, office: Office) -> Context:
+        return Context(
+            settings=self.settings,
+            store=store,
+            workspace=connection,
+            open_source=lambda: Source(office.rows, scheduler, office.snapshot, is_down=self.source_is_down),
+            clock=scheduler,
+            progress=NoProgress(),
+            workers=scheduler,
+            key_mark="key",
+            signal_number=lambda: scheduler.signal,
+        )
 
     def is_locked(self) -> bool:
         """Whether a second process is refused."""

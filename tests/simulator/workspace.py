@@ -168,13 +168,13 @@ class Workspace:
         """Creations that were on their way when their answer was given up."""
         due = [entry for entry in self._late if entry[0] <= now]
         self._late = [entry for entry in self._late if entry[0] > now]
-        for _, draft, thread in due:
+        for moment, draft, thread in due:
             if not self._is_taken(draft.source, draft.external_id, ""):
-                self._create(draft, now, thread)
+                self._create(draft, moment, thread)
 
     def send_late(self, draft: ContactDraft, moment: float, thread: dict[str, object]) -> None:
         """A creation that will arrive at that moment."""
-        self._late.append((moment, draft, dict(thread) | {"late": True}))
+        self._late.append((moment, draft, {**thread, "late": True}))
 
     def get(self, contact_id: str) -> RemoteContact:
         """As it is."""
@@ -247,8 +247,7 @@ class Workspace:
         return contact
 
     def _check_writable(self, contact: RemoteContact) -> None:
-        integration = (contact.source or "").startswith("openphone-")
-        if integration or self.weather.forbids_all or contact.contact_id in self.weather.forbidden:
+        if is_integration(contact) or self.weather.forbids_all or contact.contact_id in self.weather.forbidden:
             raise ContactForbiddenError("forbidden", status=403, code="0800403")
 
     def _is_taken(self, source: str | None, external_id: str | None, contact_id: str) -> bool:
@@ -278,6 +277,11 @@ class Workspace:
     def _next_id(self, prefix: str) -> str:
         self._made += 1
         return f"{prefix}{self._made:05}"
+
+
+def is_integration(contact: RemoteContact) -> bool:
+    """Whether a native integration owns it: nobody else may write it."""
+    return (contact.source or "").startswith("openphone-")
 
 
 def _keep_fields(fields: Sequence[RemoteField]) -> tuple[RemoteField, ...]:
