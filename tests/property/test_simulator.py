@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from openphone_sync.run import sync
+from tests.simulator.crashes import RUNS, crash_everywhere
 from tests.simulator.history import live, make_plan
 from tests.simulator.scheduler import Pool
 
@@ -20,3 +22,16 @@ def test_a_seed_replays_its_history() -> None:
     first, second = (live(make_plan(3), Pool()) for _ in range(2))
     assert first.log == second.log
     assert first.staff_acts > 0
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_process_that_dies_anywhere_ends_as_if_it_had_not(run: str) -> None:
+    tried, wrong = crash_everywhere(run, Pool(), every=3)  # ./dev simulate --crashes takes every step
+    assert tried > 20
+    assert not wrong, wrong[0]
+
+
+def test_a_run_that_recovers_nothing_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sync, "recover_writes", lambda context: None)
+    _, wrong = crash_everywhere("update", Pool(), every=3)
+    assert wrong

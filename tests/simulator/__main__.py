@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 
+from tests.simulator.crashes import RUNS, crash_everywhere
 from tests.simulator.history import Verdict, live, make_plan, shorten
 from tests.simulator.scheduler import Pool
 
@@ -24,8 +25,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--seed", type=int, help="replay this history and print all of it")
     parser.add_argument("--stop-after", type=int, default=1, help="end after so many failures")
+    parser.add_argument("--crashes", action="store_true", help="die at every step of a ten-client office instead")
     given = parser.parse_args(arguments)
     logging.disable(logging.CRITICAL)
+    if given.crashes:
+        return crash()
     if given.seed is not None:
         return replay(given.seed)
     return search(range(given.first, given.first + given.seeds), given.stop_after)
@@ -55,6 +59,22 @@ def search(seeds: Iterable[int], stop_after: int) -> int:
         f"{len(wrong)} histories wrong, {time.monotonic() - began:.0f} s"
     )
     return int(bool(wrong))
+
+
+def crash() -> int:
+    """All crash points."""
+    wrong = 0
+    with ProcessPoolExecutor(os.cpu_count()) as processes:
+        for run, (tried, found) in zip(RUNS, processes.map(_crash, RUNS), strict=True):
+            print(f"{run}: died at {tried} points, {len(found)} ended otherwise")
+            print("\n".join(found[:3]))
+            wrong += len(found)
+    return int(bool(wrong))
+
+
+def _crash(run: str) -> tuple[int, list[str]]:
+    logging.disable(logging.CRITICAL)
+    return crash_everywhere(run, Pool())
 
 
 def live_all(seeds: list[int]) -> Iterable[Verdict]:

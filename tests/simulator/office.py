@@ -77,7 +77,9 @@ class Person:
 class Office:
     """Rows, people and what staff know. ``judge`` hears of everything that staff type."""
 
-    def __init__(self, workspace: Workspace, judge: Judge, now: Callable[[], float]) -> None:
+    def __init__(
+        self, workspace: Workspace, judge: Judge, now: Callable[[], float], most_clients: int = MOST_CLIENTS
+    ) -> None:
         self.rows: dict[str, Row] = {}
         self.people: dict[str, dict[int, int | None]] = {}
         self.removed: dict[str, tuple[Row, dict[int, int | None]]] = {}
@@ -87,6 +89,7 @@ class Office:
         self._workspace = workspace
         self._judge = judge
         self._now = now
+        self._most_clients = most_clients
         self._humans = 0
         self._phones = 0
         self._clients = 0
@@ -134,7 +137,7 @@ class Office:
 
     def add_client(self, chance: Random) -> str:
         """A row."""
-        if len(self.rows) >= MOST_CLIENTS:
+        if len(self.rows) >= self._most_clients:
             return ""
         person = self.somebody()
         self._clients += 1
