@@ -289,6 +289,8 @@ def is_unchanged(desired: DesiredContact, link: Link | None, contact_id: str) ->
         and link.contact_id == contact_id
         and link.person == desired.person
         and _says_the_same(desired, link)
+        # A number that was kept while the row's was unusable goes when the row has none, if it is not the last.
+        and bool(desired.values.phones or desired.phones_unusable or not (link.base and link.base.values.phones))
     )
 
 

@@ -90,10 +90,14 @@ class RunHeader:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was planned and what came of it, over all rounds of a run. A dry run has no outcomes: its plan counts."""
+    """What was planned and what came of it, over all rounds of a run. A dry run has no outcomes: its plan counts.
+
+    ``conflicts`` are those of writes that a later round has replaced, with the external id.
+    """
 
     plan: Plan
     outcomes: Sequence[Outcome] = ()
+    conflicts: tuple[tuple[str, Conflict], ...] = ()
 
     def add(self, plan: Plan, outcomes: Sequence[Outcome]) -> Result:
         """Together with a later round, which judged some contacts again.
@@ -108,6 +112,7 @@ class Result:
         later = [action for action in plan.actions if _name(action) in replaced]
         actions = [one for one in self.plan.actions if _name(one) not in replaced or isinstance(one, Delete)]
         kept = [one for one in self.outcomes if _name(one) not in replaced or isinstance(one.action, Delete)]
+        conflicts = [(name, conflict) for name, one in done.items() if name in replaced for conflict in one.conflicts]
         outcomes = [_together(one, done.get(_name(one))) for one in outcomes]
         look_alikes = (*self.plan.look_alikes, *plan.look_alikes)
         ordered = sorted([*actions, *later], key=lambda action: (action.link.client_id, action.link.slot))
@@ -120,7 +125,7 @@ class Result:
             cards=(*self.plan.cards, *plan.cards),
             orphans=tuple(orphans.values()),
         )
-        return Result(merged, [*kept, *outcomes])
+        return Result(merged, [*kept, *outcomes], (*self.conflicts, *conflicts))
 
 
 def _name(one: Action | Outcome) -> str:
@@ -129,12 +134,11 @@ def _name(one: Action | Outcome) -> str:
 
 
 def _together(outcome: Outcome, earlier: Done | None) -> Outcome:
-    """A contact that was written in two rounds: what gave way in the first is still listed, what was created is no update."""
-    if earlier is None or not isinstance(outcome, Done):
+    """A contact that was written in two rounds: what was created or adopted in the first was not updated in the second."""
+    if earlier is None or earlier.kind is ActionKind.SKIP or not isinstance(outcome, Done):
         return outcome
-    more = tuple(conflict for conflict in outcome.conflicts if conflict not in earlier.conflicts)
-    changed_on = outcome.kind in {ActionKind.UPDATE, ActionKind.UNCHANGED} and earlier.kind is not ActionKind.SKIP
-    return replace(outcome, kind=earlier.kind if changed_on else outcome.kind, conflicts=(*earlier.conflicts, *more))
+    wrote_on = outcome.kind in {ActionKind.UPDATE, ActionKind.UNCHANGED}
+    return replace(outcome, kind=earlier.kind) if wrote_on else outcome
 
 
 def make_report(
@@ -328,7 +332,7 @@ def _list_held(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _list_conflicts(result: Result, *, dry_run: bool) -> list[dict[str, str]]:
-    found: list[tuple[str, Conflict]] = []
+    found: list[tuple[str, Conflict]] = [*result.conflicts]
     for outcome in result.outcomes:
         if isinstance(outcome, Done):
             found += [(outcome.action.link.external_id, conflict) for conflict in outcome.conflicts]

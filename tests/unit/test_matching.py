@@ -635,3 +635,11 @@ def test_a_deleted_alternate_does_not_get_the_contact_of_who_had_the_slot_before
     )
     result = only(newcomer, former, links=[link(newcomer, "c8")], gone=["c8"])
     assert outcome(result) == ("make again", None)
+
+
+def test_a_person_with_a_contact_that_the_state_does_not_know_gets_no_other_for_a_deleted_one() -> None:
+    brother = alternate("1", 1, "Bob Jones", P2)
+    mine = contact(
+        "c9", "James Smith - Brother", P2, external_id="client_1_alt_1", source=OURS, fields={"person": "Bob Jones"}
+    )
+    assert outcome(only(brother, mine, links=[link(brother, "c5")], gone=["c5"])) == ("own", "c9")

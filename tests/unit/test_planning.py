@@ -29,7 +29,15 @@ from openphone_sync.model import (
     Why,
 )
 from openphone_sync.rules.merging import MergeRules, make_first_draft
-from openphone_sync.rules.planning import Gathered, Plan, Rules, choose_deletions, make_plan, needs_listing
+from openphone_sync.rules.planning import (
+    Gathered,
+    Plan,
+    Rules,
+    choose_deletions,
+    is_unchanged,
+    make_plan,
+    needs_listing,
+)
 from tests.builders import OURS, P1, P2, P3, RULES, alternate, client, contact, link, normalise
 
 JAMES = client("1", "James Smith", P1)
@@ -274,7 +282,22 @@ def test_what_was_not_read_or_has_to_do_with_a_review_is_not_deleted() -> None:
 def test_only_something_to_create_needs_the_workspace() -> None:
     assert needs_listing(gather(JAMES), KEEPING)
     assert not needs_listing(gather(JAMES, links=[link(JAMES, "a")]), KEEPING)
-    assert not needs_listing(gather(replace(JAMES, unfit=Reason.NO_PHONE)), KEEPING)
+
+
+def test_what_cannot_be_created_needs_the_workspace_once_it_may_fit_another_contact() -> None:
+    unfit = replace(JAMES, values=replace(JAMES.values, phones=()), unfit=Reason.NO_PHONE)
+    skipped = link(unfit, None, standing=Standing.SKIPPED)
+    assert needs_listing(gather(unfit), KEEPING)
+    assert not needs_listing(gather(unfit, links=[skipped]), KEEPING)
+    assert needs_listing(gather(replace(unfit, person="James Smyth"), links=[skipped]), KEEPING)
+    assert needs_listing(gather(unfit, links=[replace(skipped, standing=Standing.HELD)]), KEEPING)
+
+
+def test_a_number_that_was_kept_is_looked_at_when_the_row_has_none() -> None:
+    kept = link(JAMES, "a", why=Why(Reason.NUMBERS_KEPT))
+    none = replace(JAMES, values=replace(JAMES.values, phones=()))
+    assert is_unchanged(replace(none, phones_unusable=True), kept, "a")
+    assert not is_unchanged(none, kept, "a")
 
 
 def test_lost_values_are_counted_by_field_and_numbers_that_were_kept_once() -> None:

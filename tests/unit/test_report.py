@@ -43,6 +43,11 @@ def test_what_two_rounds_wrote_keeps_the_conflicts_of_both() -> None:
     assert [entry["field"] for entry in report(result)["conflicts"]] == ["company", "role"]  # type: ignore[attr-defined]
 
 
+def test_a_contact_that_is_deleted_after_it_was_written_keeps_its_conflicts() -> None:
+    result = first_round().add(Plan(actions=(LOST, UPDATE)), [Gone(LOST), Gone(UPDATE)])
+    assert [entry["field"] for entry in report(result)["conflicts"]] == ["company"]  # type: ignore[attr-defined]
+
+
 def test_what_is_held_after_the_second_round_is_held() -> None:
     held = Keep(ActionKind.HOLD, replace(link(BROTHER, None)))
     result = first_round().add(Plan(actions=(LOST, held)), [Gone(LOST)])
