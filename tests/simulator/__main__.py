@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 
+from benchmarks.readme import write_section
+from tests.simulator import planted
 from tests.simulator.crashes import RUNS, crash_everywhere
 from tests.simulator.history import Verdict, live, make_plan, shorten
 from tests.simulator.scheduler import Pool
@@ -26,10 +28,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, help="replay this history and print all of it")
     parser.add_argument("--stop-after", type=int, default=1, help="end after so many failures")
     parser.add_argument("--crashes", action="store_true", help="die at every step of a ten-client office instead")
+    parser.add_argument("--planted", action="store_true", help="plant known faults, and write how soon each is found")
     given = parser.parse_args(arguments)
     logging.disable(logging.CRITICAL)
     if given.crashes:
         return crash()
+    if given.planted:
+        return plant()
     if given.seed is not None:
         return replay(given.seed)
     return search(range(given.first, given.first + given.seeds), given.stop_after)
@@ -59,6 +64,16 @@ def search(seeds: Iterable[int], stop_after: int) -> int:
         f"{len(wrong)} histories wrong, {time.monotonic() - began:.0f} s"
     )
     return int(bool(wrong))
+
+
+def plant() -> int:
+    """Every planted fault, one after another; the table goes to benchmarks/README.md."""
+    with ProcessPoolExecutor(os.cpu_count(), initializer=logging.disable, initargs=(logging.CRITICAL,)) as processes:
+        found = planted.search_all(processes)
+    table = planted.make_table(found)
+    print(table)
+    write_section("planted", "Faults planted again", "./dev simulate --planted", table)
+    return int(not all(one.seeds for one in found))
 
 
 def crash() -> int:

@@ -152,6 +152,7 @@ class History:
         self._copy = folder.parent / "copy"
         self._last = Ended(None)
         self._clean = False  # the last run was complete, undisturbed and without failures
+        self._undone = False  # the latest sync that wrote is rolled back
         self._quiet = False  # and nothing has happened since
 
     def live(self) -> None:
@@ -266,12 +267,15 @@ class History:
             if any(error["code"] == "bug" for error in document["errors"]):
                 judge.findings.append(f"a bug: {document['errors']}")
             complete = options.complete and judge.run.command == "sync" and report.status in {"succeeded", "partial"}
+            if judge.run.command == "sync" and not self.judge.adopts_in_doubt:
+                judge.check_declines(document, self.office.rows)
             if complete and not judge.run.disturbed:
                 judge.check_counts(document, self.office.rows)
             self._check_history()
         if self._quiet and not judge.run.disturbed and writes:
             judge.findings.append(f"nothing has happened since the last run, and this was written: {writes}")
         done = report is not None and not report.exit_code and judge.run.command == "sync"
+        self._undone = self._undone and not (writes and judge.run.command == "sync")
         self._clean = done and options.complete and not judge.run.disturbed
         self._quiet = False
         judge.check_doubles(self.workspace.contacts)
@@ -316,8 +320,12 @@ class History:
         save_decision(store, review, decisions, self.machine.now)
 
     def _roll_back(self, chance: Random) -> None:
+        before = len(self.workspace.writes)
         with suppress(ConfigurationError):
-            self._run(SyncOptions(), ["staff"] if chance.random() < 0.3 else [], chance, undo="latest")
+            ended = self._run(SyncOptions(), ["staff"] if chance.random() < 0.3 else [], chance, undo="latest")
+            if self._undone and self.workspace.writes[before:]:
+                raise WrongError("undone already, and the second rollback wrote")
+            self._undone = not ended.report or not ended.report.exit_code
 
     def _lose_state(self) -> None:
         self.note("  the state folder is lost")

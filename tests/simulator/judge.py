@@ -8,7 +8,7 @@ stranger's; two contacts that this tool made for one person are a double.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,6 +76,7 @@ class Judge:
         self.humans: dict[str, dict[int, int | None]] = {}
         self.human_of: dict[str, int | None] = {}
         self.made_for: dict[str, str] = {}  # contact id -> client id, of contacts that this tool made
+        self.deletions: Counter[int | None] = Counter()  # by staff, of contacts of each person
         self.typed: dict[str, dict[Mark, Typed]] = defaultdict(dict)
         self.touched: dict[str, set[Mark]] = defaultdict(set)  # what staff ever made, changed or removed
         self.written: dict[str, set[tuple[Mark, object]]] = defaultdict(set)
@@ -119,14 +120,15 @@ class Judge:
     def removed(self, contact_id: str) -> None:
         """Staff deleted a contact."""
         self.typed.pop(contact_id, None)
+        self.deletions[self.human_of.get(contact_id)] += 1
 
     def lost_state(
         self, contacts: Iterable[RemoteContact], source: str, in_rows: Callable[[Mark, object], bool]
     ) -> None:
         """Nobody knows any more who wrote what: on contacts of ours, what a row can say counts as written by us."""
         for contact in contacts:
+            self.forgotten.add(contact.contact_id)
             if contact.source == source:
-                self.forgotten.add(contact.contact_id)
                 typed = self.typed[contact.contact_id]
                 for mark in [mark for mark, one in typed.items() if in_rows(mark, one.value)]:
                     del typed[mark]
@@ -256,6 +258,15 @@ class Judge:
                     f"{contact.contact_id} has {values.get(mark)!r} for {mark}, its row {row['id']}/{slot} says {value!r}"
                 )
 
+    def check_declines(self, report: Mapping[str, Any], rows: Mapping[str, Row]) -> None:
+        """Nobody is declined whose contact staff have not deleted twice."""
+        declined = {one["externalId"] for one in report["skipped"] if one["code"] == "deleted_twice"}
+        for client_id, row in rows.items():
+            for slot, external_id in zip((0, *SLOTS), find_external_ids(row, every_slot=True), strict=True):
+                human = self.humans.get(client_id, {}).get(slot)
+                if external_id in declined and human is not None and self.deletions[human] < 2:
+                    self._find(f"{external_id} is declined, but no contact of person {human} was deleted twice")
+
     def check_counts(self, report: Mapping[str, Any], rows: Mapping[str, Row]) -> None:
         """Every contact that the rows name is counted once."""
         counts = report["contacts"]
@@ -278,11 +289,11 @@ def names_alternate(row: Row, slot: int) -> bool:
     return any(str(row[name] or "").strip("\u200b ") for name in (f"contact_{slot}", f"contact_{slot}_phone"))
 
 
-def find_external_ids(row: Row) -> list[str]:
+def find_external_ids(row: Row, *, every_slot: bool = False) -> list[str]:
     """What the contacts of a row are called."""
     client_id = row["id"]
     main = f"client_{client_id}" + ("_alt_0" if re.search(r"_alt_[0-9]+\Z", client_id) else "")
-    return [main, *(f"client_{client_id}_alt_{slot}" for slot in SLOTS if names_alternate(row, slot))]
+    return [main, *(f"client_{client_id}_alt_{slot}" for slot in SLOTS if every_slot or names_alternate(row, slot))]
 
 
 def _show(before: RemoteContact, after: RemoteContact) -> str:

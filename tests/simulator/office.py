@@ -21,20 +21,11 @@ _RELATIVES = {
     "household": "{0} family",
     "joint": "{1} / {2}",
     "role": "{2} attorney of {0}",
+    "sibling": "{3} {0}",
 }
 _KINDS_OF_CONTACT = (
-    *(
-        "same",
-        "same",
-        "same",
-        "same",
-        "stranger",
-        "namesake",
-        "nameless",
-        "integration",
-        "other tool",
-        "stranger of other tool",
-    ),
+    *("same", "same", "same", "same", "stranger", "namesake", "nameless", "integration"),
+    *("other tool", "stranger of other tool", "sibling"),
 )
 
 GIVEN = (
@@ -516,7 +507,7 @@ class Office:
             other = self.somebody()
             name, human = other.name, other.number
         elif what in _RELATIVES and surname:
-            name, human = _RELATIVES[what].format(surname[0], name, self.somebody().name), self.somebody().number
+            name, human = _RELATIVES[what].format(surname[0], name, *self._two_names()), self.somebody().number
         elif what == "namesake":
             e164, human = "+1" + self.some_phone().replace("-", ""), None
         elif what == "nameless":
@@ -538,6 +529,10 @@ class Office:
         )
         contact = self._store(None, made, human)
         return f"{contact.contact_id} {what} {name} {e164} of {client_id}/{slot}"
+
+    def _two_names(self) -> tuple[str, str]:
+        """A name that nobody has yet, and a given name."""
+        return self.somebody().name, self.somebody().name.split()[0]
 
     def _is_shared(self, phone: str) -> bool:
         cells = [str(row[name] or "") for row in self.rows.values() for name in COLUMNS if name.endswith("phone")]
