@@ -25,7 +25,8 @@ _RELATIVES = {
 }
 _KINDS_OF_CONTACT = (
     *("same", "same", "same", "same", "stranger", "namesake", "nameless", "integration"),
-    *("other tool", "stranger of other tool", "sibling"),
+    *("other tool", "stranger of other tool"),
+    *_RELATIVES,
 )
 
 GIVEN = (

@@ -12,9 +12,6 @@ from openphone_sync.rules.matching.decisions import Human
 from openphone_sync.rules.matching.ledger import Ledger
 from openphone_sync.rules.names import compare, parse_name, same_person
 
-SAME_PERSON = 5
-"""How well a place fits whose person has the same name; one more with the same phone."""
-
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -95,21 +92,12 @@ def _find_unlinked_places(ledger: Ledger, client_id: str) -> list[Place]:
 
 def _assign(ledger: Ledger, client_id: str, alternates: Sequence[DesiredContact], places: Sequence[Place]) -> None:
     """Give each place to the person who fits it best."""
-    context, gone = ledger.context, ledger.context.known.gone
-    rated = [
-        (fit, desired, place)
+    context = ledger.context
+    fits = [
+        (-fit, place.slot != desired.slot, desired.slot, place.slot, place.contact_id, desired, place)
         for desired in alternates
         for place in places
         if not context.is_separate(desired, place.contact_id) and (fit := _rate(context, desired, place))
-    ]
-    # Who has a contact that the state knows nothing of needs none in place of a deleted one.
-    made = {
-        d.slot for fit, d, place in rated if fit >= SAME_PERSON and place.link is None and place.contact_id not in gone
-    }
-    fits = [
-        (-fit, place.slot != desired.slot, desired.slot, place.slot, place.contact_id, desired, place)
-        for fit, desired, place in rated
-        if place.contact_id not in gone or desired.slot not in made
     ]
     used: set[str] = set()
     placed: set[int] = set()
@@ -139,7 +127,7 @@ def _rate(context: Context, desired: DesiredContact, place: Place) -> int:
     if not human.name.words or not place.human.name.words:
         return 3 if phone else int(same_slot)
     if same_person(human.name, place.human.name):
-        return SAME_PERSON + phone
+        return 6 if phone else 5
     if compare(human.name, place.human.name, threshold=context.rules.threshold).agrees:
         return 4
     # The same phone in the same slot under another name: the person married, or was misspelt beyond recognition.
