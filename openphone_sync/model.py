@@ -42,7 +42,7 @@ class Reason(StrEnum):
     FORBIDDEN = "forbidden"  # 403 without a sign of who owns the contact; tried again at each full run
     # a person decided
     DELETED_TWICE = "deleted_twice"  # in the app: not created a third time
-    STILL_HELD_BY_DELETED = "still_held_by_deleted"  # deleted in the app, and its external id still answers 409
+    STILL_HELD_BY_DELETED = "still_held_by_deleted"  # written by 0.1.0: deleted in the app, and its id answered 409
     DECIDED_SAME_PERSON = "decided_same_person"  # detail: external id of the row that is written
     DECIDED = "decided"  # linked by a review
     ROLLED_BACK = "rolled_back"  # detail: id of the run that was undone

@@ -278,7 +278,9 @@ def _changes(result: MatchResult, action: Action, owners: Mapping[str, Link]) ->
     if not isinstance(result, Meets) or result.tie is not Tie.LINKED:
         return False
     owner = owners.get(result.contact_id)
-    return isinstance(action, Update) or (owner is not None and not _says_the_same(result.desired, owner))
+    if owner is not None and _says_the_same(result.desired, owner):
+        return isinstance(action, Update) and action.preview is not None
+    return owner is not None or isinstance(action, Update)
 
 
 def is_unchanged(desired: DesiredContact, link: Link | None, contact_id: str) -> bool:
@@ -321,11 +323,17 @@ def _create(makes: Makes, link: Link | None, gathered: Gathered, rules: Rules) -
 
 
 def _free_external_id(external_id: str, taken: Container[str]) -> str:
-    """External ids never move, so the newcomer gets the next free one; no id that the mapping makes has a ``~``."""
-    number = 2
-    while f"{external_id}~{number}" in taken:
-        number += 1
-    return f"{external_id}~{number}"
+    """External ids never move, so the newcomer gets the next free one."""
+    free = make_next_id(external_id)
+    while free in taken:
+        free = make_next_id(free)
+    return free
+
+
+def make_next_id(external_id: str) -> str:
+    """``client_1~2`` after ``client_1``; no id that the mapping makes has a ``~``."""
+    stem, _, number = external_id.partition("~")
+    return f"{stem}~{int(number or 1) + 1}"
 
 
 def _keep(kind: ActionKind, standing: Standing, result: Holds | Skips, gathered: Gathered) -> Action:

@@ -51,6 +51,7 @@ from openphone_sync.model import (
 )
 from openphone_sync.rules.matching import is_integration
 from openphone_sync.rules.merging import MergeRules, find_differences, holds_typed, merge
+from openphone_sync.rules.planning import make_next_id
 from openphone_sync.rules.undo import restore
 from openphone_sync.run.context import Context
 from openphone_sync.run.saved_plan import digest_contact
@@ -63,7 +64,6 @@ POST_ATTEMPTS = 3
 
 FORBIDDEN = "forbidden"
 NOT_AS_SENT = "not as sent"
-_STILL_HELD = "deleted in the app, and OpenPhone still holds its external id: not created again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +219,10 @@ class Writer:
         except ContactError as failure:
             return self._fail(action, entry_id, failure)
         if found is None and action.again:
-            declined = ContactError(_STILL_HELD, status=error.status, code=error.code)
-            why = Why(Reason.STILL_HELD_BY_DELETED)
-            return self._fail(action, entry_id, declined, Standing.DECLINED, why)
+            # The deleted contact still holds the external id, so the new one gets an id of its own.
+            self._close(entry_id, error)
+            draft = replace(action.draft, external_id=make_next_id(action.draft.external_id or ""))
+            return self._create(replace(action, draft=draft, again=False))
         if found is None:
             text = "the external id is taken (409), but no contact of ours carries it"
             return self._fail(action, entry_id, ContactError(text, status=error.status, code=error.code))

@@ -331,3 +331,11 @@ def test_a_contact_that_some_link_or_action_holds_is_claimed() -> None:
     assert plan.claimed == frozenset("a")
     assert plan.clients == ClientTally()
     assert Candidate("a", "phone", 1.0, "").subject in plan.claimed
+
+
+def test_the_next_external_id_counts_on() -> None:
+    assert [make_next_id(one) for one in ("client_1", "client_1~2", "client_x_alt_1~9")] == [
+        "client_1~2",
+        "client_1~3",
+        "client_x_alt_1~10",
+    ]
