@@ -30,6 +30,7 @@ from tests.simulator.scheduler import Pool, Scheduler
 from tests.simulator.workspace import Weather, Workspace, is_integration
 
 DAY_S = 86_400.0
+_DISASTERS = (("lose_state", 0.03), ("old_state", 0.03))
 _MODES = ("incremental", "incremental", "incremental", "incremental", "full", "full", "clients", "dry", "saved")
 SAFE_EXITS = {0, 1, 3, 4, 143}
 
@@ -107,7 +108,7 @@ def _make_night(number: int, chance: Random) -> Night:
     events = [f"table.{n}" for n in range(table + 3 * (number == 0))] + [f"app.{n}" for n in range(app)]
     chance.shuffle(events)
     if number:
-        rare = (("review", 0.35), ("rollback", 0.08), ("lose_state", 0.03), ("old_state", 0.03), ("keep_copy", 0.1))
+        rare = (("review", 0.35), ("rollback", 0.06), ("twice", 0.03), ("keep_copy", 0.1), *_DISASTERS)
         events += [name for name, share in rare if chance.random() < share]
     shares = (("staff", 0.5), ("weather", 0.25), ("death", 0.2), ("signal", 0.08), ("second", 0.01))
     disturbances = tuple(name for name, share in shares if chance.random() < share)
@@ -208,11 +209,12 @@ class History:
         return SyncOptions(full=mode == "full")
 
     def _happen(self, kind: str, chance: Random) -> None:
-        act = {
+        act: Callable[[], object] = {
             "table": lambda: self.note_act("table", self.office.act_in_table(chance)),
             "app": lambda: self.note_act("app", self.office.act_in_app(chance)),
             "review": lambda: self._review(chance),
             "rollback": lambda: self._roll_back(chance),
+            "twice": lambda: self._roll_back(chance, times=2),
             "lose_state": self._lose_state,
             "keep_copy": self._keep_copy,
             "old_state": self._put_copy_back,
@@ -319,13 +321,14 @@ class History:
         self.note(f"  review: {review.review_id} {[(one.candidate, one.choice.value) for one in decisions]}")
         save_decision(store, review, decisions, self.machine.now)
 
-    def _roll_back(self, chance: Random) -> None:
-        before = len(self.workspace.writes)
-        with suppress(ConfigurationError):
-            ended = self._run(SyncOptions(), ["staff"] if chance.random() < 0.3 else [], chance, undo="latest")
-            if self._undone and self.workspace.writes[before:]:
-                raise WrongError("undone already, and the second rollback wrote")
-            self._undone = not ended.report or not ended.report.exit_code
+    def _roll_back(self, chance: Random, times: int = 1) -> None:
+        for _ in range(times):
+            before = len(self.workspace.writes)
+            with suppress(ConfigurationError):
+                ended = self._run(SyncOptions(), ["staff"] if chance.random() < 0.3 else [], chance, undo="latest")
+                if self._undone and self.workspace.writes[before:]:
+                    raise WrongError("undone already, and the second rollback wrote")
+                self._undone = not ended.report or not ended.report.exit_code
 
     def _lose_state(self) -> None:
         self.note("  the state folder is lost")
@@ -452,7 +455,7 @@ def _decisions(machine: Machine, clients: set[str]) -> dict[str, object]:
         return {
             link.external_id.partition("#")[0]: (
                 link.standing.value,
-                link.why,
+                link.why if link.standing is not Standing.LINKED else None,
                 values_of(contacts[link.contact_id]) if link.contact_id in contacts else None,
             )
             for link in store.read_links_standing(*Standing)

@@ -25,7 +25,7 @@ _RELATIVES = {
 }
 _KINDS_OF_CONTACT = (
     *("same", "same", "same", "same", "stranger", "namesake", "nameless", "integration"),
-    *("other tool", "stranger of other tool"),
+    *("other tool", "stranger of other tool", "called otherwise", "called otherwise"),
     *_RELATIVES,
 )
 
@@ -501,24 +501,16 @@ class Office:
         what = chance.choice(_KINDS_OF_CONTACT)
         human: int | None = self.people[client_id][slot]
         source, external_id = None, None
-        surname = str(name or "").split()[-1:]
         if self._is_shared(phone):
             human = None
-        if what in {"stranger", "stranger of other tool"}:
-            other = self.somebody()
-            name, human = other.name, other.number
-        elif what in _RELATIVES and surname:
-            name, human = _RELATIVES[what].format(surname[0], name, *self._two_names()), self.somebody().number
-        elif what == "namesake":
-            e164, human = "+1" + self.some_phone().replace("-", ""), None
-        elif what == "nameless":
-            name = None
-        elif what == "integration":
-            source = OF_INTEGRATION
-        if what.endswith("other tool"):
-            source, external_id = OF_OTHERS, f"client_{client_id}" + (f"_alt_{slot}" if slot else "")
-        if what == "stranger of other tool":
+        if what not in {"same", "other tool", "integration"}:
+            name, human = self._call(what, str(name or ""), human, chance)
+        if what in {"namesake", "stranger of other tool"}:
             e164 = "+1" + self.some_phone().replace("-", "")
+        if what == "integration":
+            source = OF_INTEGRATION
+        elif what.endswith("other tool"):
+            source, external_id = OF_OTHERS, f"client_{client_id}" + (f"_alt_{slot}" if slot else "")
         phones = (RemoteItem(chance.choice(["mobile", "Main Phone"]), e164),) if e164 else ()
         made = RemoteContact(
             "",
@@ -531,9 +523,19 @@ class Office:
         contact = self._store(None, made, human)
         return f"{contact.contact_id} {what} {name} {e164} of {client_id}/{slot}"
 
-    def _two_names(self) -> tuple[str, str]:
-        """A name that nobody has yet, and a given name."""
-        return self.somebody().name, self.somebody().name.split()[0]
+    def _call(self, what: str, name: str, human: int | None, chance: Random) -> tuple[str | None, int | None]:
+        """The name of a contact that is not simply the person's, and whose it is."""
+        if what == "called otherwise":
+            return chance.choice(["Mami", "Boss", "Tio Pepe"]), human
+        if what == "nameless":
+            return None, human
+        if what == "namesake":
+            return name, None
+        other = self.somebody()
+        if what in _RELATIVES and name:
+            given = self.somebody().name.split()[0]
+            return _RELATIVES[what].format(name.rsplit(maxsplit=1)[-1], name, other.name, given), other.number
+        return other.name, other.number
 
     def _is_shared(self, phone: str) -> bool:
         cells = [str(row[name] or "") for row in self.rows.values() for name in COLUMNS if name.endswith("phone")]

@@ -23,7 +23,6 @@ from openphone_sync.rules.names import MatchLevel, Name, NameMatch
 from openphone_sync.run import apply, sync, write
 from openphone_sync.run.rollback import Undoing
 from openphone_sync.state import Store
-from openphone_sync.state import store as state
 from tests.simulator import process
 from tests.simulator.history import live, make_plan
 from tests.simulator.scheduler import Pool
@@ -141,18 +140,6 @@ def roll_back_the_latest_of_any_kind(patch: Patch) -> None:
     patch.setattr(process, "find_undoing", find_latest)
 
 
-def delete_rows_that_clash(patch: Patch) -> None:
-    """A contact that moves to another row deletes the one that had it."""
-    write_links = state._write_links
-
-    def write_over(db: Any, links: Sequence[Link]) -> None:
-        moved = [(link.contact_id, link.external_id) for link in links if link.contact_id]
-        db.executemany("DELETE FROM links WHERE contact_id = ? AND external_id <> ?", moved)
-        write_links(db, links)
-
-    patch.setattr(state, "_write_links", write_over)
-
-
 def take_403_for_ownership(patch: Patch) -> None:
     """A refused contact belongs to an integration, for ever."""
 
@@ -186,11 +173,6 @@ def judge_by_the_contact_before_the_update(patch: Patch) -> None:
     patch.setattr(context.Context, "after_update", lambda self, contact, result, link: contact)
 
 
-def recover_nothing(patch: Patch) -> None:
-    """Writes that a killed run left open are never looked at."""
-    patch.setattr(sync, "recover_writes", lambda context: None)
-
-
 FAULTS: tuple[tuple[str, Callable[[Patch], None]], ...] = (
     ("1", read_all_then_write_all),
     ("2", fail_on_an_odd_row),
@@ -200,13 +182,11 @@ FAULTS: tuple[tuple[str, Callable[[Patch], None]], ...] = (
     ("5", agree_on_the_surname),
     ("7", leave_the_base_after_a_rollback),
     ("8", roll_back_the_latest_of_any_kind),
-    ("9", delete_rows_that_clash),
     ("10", take_403_for_ownership),
     ("12", take_any_source_for_ours),
     ("14", forget_killed_runs),
     ("15", delete_what_staff_typed),
     ("17", judge_by_the_contact_before_the_update),
-    ("-", recover_nothing),
 )
 
 
