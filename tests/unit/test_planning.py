@@ -35,6 +35,7 @@ from openphone_sync.rules.planning import (
     Rules,
     choose_deletions,
     is_unchanged,
+    make_next_id,
     make_plan,
     needs_listing,
 )

@@ -220,15 +220,24 @@ def test_a_taken_external_id_adopts_our_earlier_contact(store: Store) -> None:
     assert journal(store) == [(ActionKind.CREATE, Result.FAILED), (ActionKind.ADOPT, Result.DONE)]
 
 
-@pytest.mark.parametrize(("again", "standing"), [(False, Standing.PENDING), (True, Standing.DECLINED)])
-def test_a_taken_external_id_of_nobody_fails_and_is_not_asked_for_ever(
-    store: Store, *, again: bool, standing: Standing
-) -> None:
+def test_a_taken_external_id_of_nobody_fails(store: Store) -> None:
     workspace = Scripted(written("claimed"))
     workspace.errors["create"] = [ContactConflictError("taken", status=409)]
-    outcome = write(store, workspace, creation(again=again), frozenset({"claimed"}))
+    outcome = write(store, workspace, creation(), frozenset({"claimed"}))
     assert isinstance(outcome, Failed)
-    assert saved(store).standing is standing
+    assert saved(store).standing is Standing.PENDING
+
+
+def test_a_contact_that_is_created_again_gets_another_id_where_the_deleted_one_still_holds_its_own(
+    store: Store,
+) -> None:
+    workspace = Scripted()
+    workspace.errors["create"] = [ContactConflictError("taken", status=409)]
+    outcome = write(store, workspace, creation(again=True))
+    assert isinstance(outcome, Done)
+    assert (outcome.kind, workspace.contacts["made"].external_id) == (ActionKind.CREATE, "client_1~2")
+    assert saved(store).contact_id == "made"
+    assert journal(store) == [(ActionKind.CREATE, Result.FAILED), (ActionKind.CREATE, Result.DONE)]
 
 
 def test_a_created_contact_that_is_not_as_sent_is_patched(store: Store) -> None:
