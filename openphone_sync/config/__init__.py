@@ -366,7 +366,9 @@ SETTINGS: tuple[Setting, ...] = (
         "ceiling on requests an hour",
         _number(1, 36000000, int),
     ),
-    Setting("OPENPHONE_TIMEOUT", "timeout_ms", "30000", "ms to wait for an answer", _number(1, 600000, int)),
+    Setting(
+        "OPENPHONE_TIMEOUT", "timeout_ms", "30000", "ms for a request and its whole answer", _number(1, 600000, int)
+    ),
     Setting(
         _MAPPING,
         "mapping_file",

@@ -167,8 +167,9 @@ def _plain_errors(place: str) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
+        done = "so the export is not complete" if place == "stdout" else "so nothing was exported"
         raise ConfigurationError(
-            f"{place} cannot be written ({_why(error, place)}), so nothing was exported; choose another --output"
+            f"{place} cannot be written ({_why(error, place)}), {done}; choose another --output"
         ) from error
 
 

@@ -26,7 +26,7 @@ PAGE_SIZE = 50  # vendor document; 51 is answered 400
 IDS_PER_REQUEST = 20  # seen live: 21 repeated values become an object in the server's parser and are answered 400
 BARREN_PAGES = 3
 """Pages in a row without a new contact after which a list is given up."""
-MAX_CONTACTS = 1_000_000
+MAX_CONTACTS = 5_000_000
 MAX_TOKEN_LENGTH = 4_000
 LIST_AGE_S = 3600.0
 """What a list shows is dated so far back, older than any copy that is written over unread: lists lag behind by 2 to 3 s
