@@ -85,6 +85,7 @@ class Writer:
         self._clock = context.clock
         self._rules = rules
         self._claimed = claimed
+        self._refused = context.store.read_refused()
         self._ended = threading.Event()
 
     def write(self, action: Write) -> Outcome:
@@ -330,6 +331,8 @@ class Writer:
         link = replace(link, contact_id=None if unlinks else contact.contact_id)
         answer = Answer(Result.DONE, contact.contact_id, kind, conflicts=conflicts, after=contact)
         self._store.save_outcome(entry_id, answer, link, self._clock.now())
+        if contact.contact_id in self._refused:
+            self._store.save_refused(contact.contact_id, refused=False)  # the refusal is over
         return Done(action, kind, contact.contact_id, conflicts)
 
     def _close(self, entry_id: int, error: ContactError) -> None:

@@ -320,6 +320,12 @@ def test_403_says_who_owns_a_contact_only_together_with_a_foreign_source(
         assert (outcome.code, saved(store).standing, saved(store).contact_id) == (FORBIDDEN, Standing.PENDING, None)
 
 
+def test_a_write_that_goes_through_ends_a_refusal(store: Store) -> None:
+    store.save_refused("a", refused=True)
+    assert isinstance(write(store, Scripted(written()), update()), Done)
+    assert store.read_refused() == frozenset()
+
+
 def test_an_external_id_that_is_taken_stays_in_the_state_alone(store: Store) -> None:
     workspace = Scripted(contact("a", "James", P1))
     workspace.errors["update"] = [ContactConflictError("taken", status=409)]
