@@ -1,6 +1,6 @@
 """Settings: read from environment and env files, checked all at once.
 
-Every setting stands once in `SETTINGS`; the README's table and `.env.example` are generated from it. Faults are
+Every setting stands once in `SETTINGS`; `docs/settings.md` and `.env.example` are generated from it. Faults are
 collected and raised together, by name, with what is accepted and never with a secret's value.
 """
 
@@ -258,7 +258,7 @@ SETTINGS: tuple[Setting, ...] = (
         "OPENPHONE_API_KEY",
         "api_key",
         "",
-        "API key, as the app shows it (Settings, API)",
+        "API key, as the app shows it under Settings, API",
         _api_key,
         secret=True,
     ),
@@ -266,7 +266,7 @@ SETTINGS: tuple[Setting, ...] = (
         "OPENPHONE_BASE_URL",
         "base_url",
         "https://api.quo.com",
-        "API address; plain http only to this machine",
+        "address of the API; plain http is accepted for this machine only",
         _base_url,
         secret=True,  # what is refused may hold a password
     ),
@@ -282,92 +282,110 @@ SETTINGS: tuple[Setting, ...] = (
         "OPENPHONE_CLIENT_TABLE",
         "client_table",
         "",
-        '`"Client"` or `clients`, whichever exists; `schema.table` allowed',
+        'table with the clients, also as `schema.table`; not set: `"Client"` or `clients`, whichever exists',
     ),
     Setting(
         "OPENPHONE_CLIENT_QUERY",
         "client_query",
         "",
-        "SQL (or `@file.sql`) that yields the client columns, in place of a table",
+        "SQL (or `@file.sql`) that returns the client columns, in place of a table",
         _query,
     ),
-    Setting("OPENPHONE_SOURCE", "source", "legal-practitioner-app", "marks contacts made by this tool", _source),
-    Setting("OPENPHONE_DEFAULT_REGION", "region", "US", "for phone numbers without a country code", _region),
+    Setting(
+        "OPENPHONE_SOURCE",
+        "source",
+        "legal-practitioner-app",
+        "source of the contacts that this tool creates, as OpenPhone stores it",
+        _source,
+    ),
+    Setting(
+        "OPENPHONE_DEFAULT_REGION",
+        "region",
+        "US",
+        "region of phone numbers without a country code, such as `US`, `CA` or `GB`",
+        _region,
+    ),
     Setting(
         "OPENPHONE_NAME_THRESHOLD",
         "name_threshold",
         "0.90",
-        "name similarity from which two names agree, 0 to 1",
+        "similarity from which two names can be the same person, 0 to 1",
         _number(0, 1, float),
     ),
     Setting(
         "OPENPHONE_ON_POSSIBLE_DUPLICATE",
         "on_possible_duplicate",
         "hold",
-        "`hold`, `create` or `link`",
+        "what to do with a possible duplicate: `hold`, `create` or `link`",
         _choice("hold", "create", "link"),
     ),
     Setting(
         "OPENPHONE_ON_REMOTE_EDIT",
         "on_remote_edit",
         "keep",
-        "`keep` or `overwrite`: a field that a person changed in the app while the source did not",
+        "a field that staff changed in the app and the client table did not: `keep` or `overwrite`",
         _choice("keep", "overwrite"),
     ),
     Setting(
         "OPENPHONE_ON_CONFLICT",
         "on_conflict",
         "source",
-        "`source` or `remote`: both sides changed the same field",
+        "a field that both sides changed: `source` (the client table wins) or `remote` (the app wins)",
         _choice("source", "remote"),
     ),
     Setting(
         "OPENPHONE_ON_REMOVED",
         "on_removed",
         "keep",
-        "`keep` or `delete`: client or alternate gone from the source",
+        "the contact of a client or related person who is gone from the client table: `keep` or `delete`",
         _choice("keep", "delete"),
     ),
     Setting(
         "OPENPHONE_MAX_CHANGES",
         "max_changes",
         "20%",
-        "safety stop: more changes among linked contacts than this share of them",
+        "safety stop: the run writes nothing if it would change more than this share (or number) of the linked contacts",
         _change_limit,
     ),
     Setting("OPENPHONE_SYNC_SCHEDULE", "schedule", "0 2 * * *", "cron expression of the nightly sync", _schedule),
     Setting("OPENPHONE_BATCH_SIZE", "batch_size", "50", "clients per database fetch", _number(1, 10000, int)),
-    Setting("OPENPHONE_RETRY_ATTEMPTS", "retry_attempts", "3", "tries after the first", _number(0, 20, int)),
+    Setting(
+        "OPENPHONE_RETRY_ATTEMPTS", "retry_attempts", "3", "how often a failed request is repeated", _number(0, 20, int)
+    ),
     Setting(
         "OPENPHONE_RETRY_DELAY",
         "retry_delay_ms",
         "1000",
-        "base delay in ms, exponential with jitter",
+        "milliseconds before the first repetition; later ones wait longer",
         _number(0, 600000, int),
     ),
     Setting(
         "OPENPHONE_RATE_LIMIT_SECOND",
         "rate_per_second",
         "10",
-        "ceiling on requests a second; the lowest of the three rules",
+        "most requests in a second; the lowest of these three limits applies",
         _number(1, 10000, int),
     ),
     Setting(
         "OPENPHONE_RATE_LIMIT_MINUTE",
         "rate_per_minute",
         "600",
-        "ceiling on requests a minute",
+        "most requests in a minute",
         _number(1, 600000, int),
     ),
     Setting(
         "OPENPHONE_RATE_LIMIT_HOUR",
         "rate_per_hour",
         "36000",
-        "ceiling on requests an hour",
+        "most requests in an hour",
         _number(1, 36000000, int),
     ),
     Setting(
-        "OPENPHONE_TIMEOUT", "timeout_ms", "30000", "ms for a request and its whole answer", _number(1, 600000, int)
+        "OPENPHONE_TIMEOUT",
+        "timeout_ms",
+        "30000",
+        "milliseconds for a request and its whole answer",
+        _number(1, 600000, int),
     ),
     Setting(
         _MAPPING,
@@ -387,28 +405,30 @@ SETTINGS: tuple[Setting, ...] = (
         "OPENPHONE_FULL_EVERY",
         "full_every_s",
         "7d",
-        "an incremental run becomes a full one when the last is older; `0` never",
+        "an incremental run becomes a full one when the last full run is older than this; `0`: never",
         parse_duration,
     ),
     Setting(
         "OPENPHONE_KEEP_RUNS",
         "keep_runs_s",
         "180d",
-        "how long the journal, its before-images and run files are kept",
+        "how long runs, their reports and what is needed to undo them are kept",
         parse_duration,
     ),
     Setting(
         "OPENPHONE_PROMETHEUS_FILE",
         "prometheus_file",
         "",
-        "text file for node_exporter, replaced after every run",
+        "path of a metrics file for node_exporter, replaced after every run",
     ),
-    Setting("OPENPHONE_ENABLE_LOGGING", "enable_logging", "true", "log file in the state folder, rotated", _flag),
+    Setting(
+        "OPENPHONE_ENABLE_LOGGING", "enable_logging", "true", "keep a log file in the state folder (rotated)", _flag
+    ),
     Setting(
         "OPENPHONE_ALERT_ON_FAILURE",
         "alert_on_failure",
         "true",
-        "tell somebody when a run fails, and when it recovers",
+        "send alerts and health-check pings",
         _flag,
     ),
     Setting(
@@ -431,7 +451,7 @@ SETTINGS: tuple[Setting, ...] = (
         "OPENPHONE_STATE_DIR",
         "state_dir",
         "",
-        "state, runs, log and metrics; default `$XDG_STATE_HOME/openphone-sync`, for root `/var/lib/openphone-sync`",
+        "folder of state, runs, log and metrics; not set: `$XDG_STATE_HOME/openphone-sync`, for root `/var/lib/openphone-sync`",
     ),
 )
 
