@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from openphone_sync.run import sync
+from tests.simulator import planted
 from tests.simulator.crashes import RUNS, crash_everywhere
 from tests.simulator.history import live, make_plan
 from tests.simulator.scheduler import Pool
@@ -26,12 +27,19 @@ def test_a_seed_replays_its_history() -> None:
 
 @pytest.mark.parametrize("run", RUNS)
 def test_a_process_that_dies_anywhere_ends_as_if_it_had_not(run: str) -> None:
-    tried, wrong = crash_everywhere(run, Pool(), every=3)  # ./dev simulate --crashes takes every step
-    assert tried > 20
-    assert not wrong, wrong[0]
+    crashes = crash_everywhere(run, Pool(), every=3)  # ./dev simulate --crashes takes every step
+    assert crashes.tried > 20
+    assert not crashes.wrong, crashes.wrong[0]
 
 
 def test_a_run_that_recovers_nothing_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sync, "recover_writes", lambda context: None)
-    _, wrong = crash_everywhere("update", Pool(), every=3)
-    assert wrong
+    assert crash_everywhere("update", Pool(), every=3).wrong
+
+
+@pytest.mark.parametrize(
+    "fault", [planted.read_all_then_write_all, planted.take_any_source_for_ours, planted.forget_killed_runs]
+)
+def test_a_planted_fault_is_found(fault: planted.Fault) -> None:
+    found = planted.search(fault, range(100))  # ./dev simulate --planted takes all faults
+    assert found.seeds, found

@@ -13,7 +13,8 @@ from itertools import islice
 
 from benchmarks.readme import write_section
 from tests.simulator import planted
-from tests.simulator.crashes import RUNS, crash_everywhere
+from tests.simulator.crashes import RUNS, Crashes, crash_everywhere
+from tests.simulator.crashes import make_table as make_crash_table
 from tests.simulator.history import Verdict, live, make_plan, shorten
 from tests.simulator.scheduler import Pool
 
@@ -77,17 +78,18 @@ def plant() -> int:
 
 
 def crash() -> int:
-    """All crash points."""
-    wrong = 0
+    """All crash points; the table goes to benchmarks/README.md."""
     with ProcessPoolExecutor(os.cpu_count()) as processes:
-        for run, (tried, found) in zip(RUNS, processes.map(_crash, RUNS), strict=True):
-            print(f"{run}: died at {tried} points, {len(found)} ended otherwise")
-            print("\n".join(found[:3]))
-            wrong += len(found)
-    return int(bool(wrong))
+        crashes = list(processes.map(_crash, RUNS))
+    for run in crashes:
+        print("\n".join(run.wrong[:3]), end="\n" if run.wrong else "")
+    table = make_crash_table(crashes)
+    print(table)
+    write_section("crashes", "Died at every step", "./dev simulate --crashes", table)
+    return int(any(run.wrong for run in crashes))
 
 
-def _crash(run: str) -> tuple[int, list[str]]:
+def _crash(run: str) -> Crashes:
     logging.disable(logging.CRITICAL)
     return crash_everywhere(run, Pool())
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
@@ -21,7 +22,7 @@ from openphone_sync.run.context import SyncOptions
 from tests.simulator.judge import Judge, values_of
 from tests.simulator.office import Office
 from tests.simulator.process import MEMORY, Ended, Machine
-from tests.simulator.scheduler import Pool, Scheduler
+from tests.simulator.scheduler import COMMIT, REQUEST, Pool, Scheduler
 from tests.simulator.workspace import Workspace
 
 RUNS = ("first", "update", "delete", "rollback")
@@ -29,13 +30,15 @@ CLIENTS = 10
 
 
 class _DiesAt:
-    """The process ends at this step."""
+    """The process ends at this step; ``seen`` counts the steps until then by kind."""
 
-    def __init__(self, scheduler: Scheduler, step: int) -> None:
+    def __init__(self, scheduler: Scheduler, step: int, seen: Counter[str]) -> None:
         self._scheduler = scheduler
         self._step = step
+        self._seen = seen
 
     def between(self, step: str) -> None:
+        self._seen[step] += 1
         if self._scheduler.steps == self._step:
             self._scheduler.die()
 
@@ -48,12 +51,14 @@ class World:
     office: Office
     judge: Judge
     run: str
+    steps: Counter[str] = field(default_factory=Counter)  # of the last run, by kind
 
     def go(self, dies_at: int = 0) -> Ended:
         """Carry the run out, or a part of it."""
+        self.steps = Counter()
 
         def disturb(scheduler: Scheduler) -> _DiesAt:
-            return _DiesAt(scheduler, dies_at)
+            return _DiesAt(scheduler, dies_at, self.steps)
 
         self.machine.now += 60.0
         undo = "latest" if self.run == "rollback" else ""
@@ -124,11 +129,11 @@ def _change(office: Office, run: str, chance: Random) -> None:
         office.act_in_app(chance)
 
 
-def count_steps(run: str, pool: Pool) -> tuple[int, dict[str, object]]:
-    """How many crash points a run has, and how the office ends when nobody dies."""
+def run_to_the_end(run: str, pool: Pool) -> tuple[Counter[str], dict[str, object]]:
+    """How many crash points of each kind a run has, and how the office ends when nobody dies."""
     with make_world(run, pool) as world:
-        ended = world.go()
-        return ended.steps, world.end()
+        world.go()
+        return world.steps, world.end()
 
 
 def crash_at(run: str, step: int, undisturbed: dict[str, object], pool: Pool) -> str:
@@ -152,8 +157,31 @@ def crash_at(run: str, step: int, undisturbed: dict[str, object], pool: Pool) ->
         return "; ".join(world.judge.findings) and f"{run}, step {step}: {world.judge.findings}"
 
 
-def crash_everywhere(run: str, pool: Pool, every: int = 1) -> tuple[int, list[str]]:
-    """How many crash points were tried, each ``every`` th, and what was wrong."""
-    steps, undisturbed = count_steps(run, pool)
-    tried = range(1, steps + 1, every)
-    return len(tried), [wrong for step in tried if (wrong := crash_at(run, step, undisturbed, pool))]
+@dataclass(frozen=True)
+class Crashes:
+    """Every crash point of one run; ``steps`` counts them by kind, ``wrong`` says where it ended otherwise."""
+
+    run: str
+    steps: Counter[str]
+    tried: int
+    wrong: tuple[str, ...]
+
+
+def crash_everywhere(run: str, pool: Pool, every: int = 1) -> Crashes:
+    """Die at each ``every`` th crash point of a run."""
+    steps, undisturbed = run_to_the_end(run, pool)
+    tried = range(1, steps.total() + 1, every)
+    wrong = tuple(found for step in tried if (found := crash_at(run, step, undisturbed, pool)))
+    return Crashes(run, steps, len(tried), wrong)
+
+
+def make_table(crashes: Iterable[Crashes]) -> str:
+    """For `benchmarks/README.md`."""
+    lines = [
+        "| run of ten clients | before and after commits | before and after requests | died | ended otherwise |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for one in crashes:
+        kinds = " | ".join(str(one.steps[kind]) for kind in (COMMIT, REQUEST))
+        lines.append(f"| {one.run} | {kinds} | {one.tried} | {len(one.wrong)} |")
+    return "\n".join(lines)
