@@ -66,7 +66,7 @@ def test_the_timer_is_set_to_the_hour_of_cron() -> None:
 
 
 def test_the_steps_of_installing_name_the_same_places() -> None:
-    steps = (DOCS / "install.md").read_text(encoding="utf-8")
+    steps = (DOCS / "guide.md").read_text(encoding="utf-8")
     [user] = read("service", "User")
     for words in (
         f"venv {Path(PROGRAM).parents[1]}\n",

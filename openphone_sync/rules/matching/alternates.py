@@ -24,7 +24,7 @@ class Place:
 
 
 def linked_alternates(ledger: Ledger, context: Context) -> None:
-    """Within one client the contacts of alternates follow the person's own name and phones."""
+    """Related people keep their contacts by their own name and phones, also when they change places in the client's row."""
     links = _group_links(ledger, context)
     for client_id, people in context.by_client.items():
         alternates = sorted((d for d in people if d.slot and ledger.is_open(d)), key=rank)

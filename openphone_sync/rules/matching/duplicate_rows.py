@@ -40,7 +40,7 @@ class Row:
 
 
 def duplicate_rows(ledger: Ledger, context: Context) -> None:
-    """Phone and folded name equal to another row: hold all but the one that is decided already, or the oldest."""
+    """Several rows have the same phone and name: all are held but the one that is decided already, or else the oldest."""
     sharing: dict[str, list[DesiredContact]] = defaultdict(list)
     for desired in context.by_key.values():
         if _is_decided_double(ledger.results.get(key_of(desired))):

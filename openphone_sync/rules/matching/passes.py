@@ -1,4 +1,7 @@
-"""The passes of matching, in the order of evidence: each decides what it can and leaves the rest to the next."""
+"""The passes of matching, in the order of evidence: each decides what it can and leaves the rest to the next.
+
+The first paragraph of a pass's docstring is its line in docs/deciding.md.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,7 @@ def alternates(desired: DesiredContact) -> bool:
 
 
 def linked_clients(ledger: Ledger, context: Context) -> None:
-    """A client keeps the contact of the link, whatever name or phone it has now."""
+    """A client with a link from an earlier run keeps that contact, whatever name or phone it has now."""
     for desired in ledger.open(clients):
         link = context.link_of(desired)
         if link is not None and link.contact_id:
@@ -63,9 +66,10 @@ def linked_clients(ledger: Ledger, context: Context) -> None:
 
 
 def reviewed(ledger: Ledger, context: Context) -> None:
-    """What a review decided about those whom no link ties to a contact: the pair, the other row, never to create.
+    """A review has decided: the contact is linked, the row is left to another row, or the contact is not created again.
 
-    A link that holds was made later. That a contact was set apart from a person is respected by all passes.
+    Only for those without a link: a link that holds was made later. That a contact was set apart from a person is respected
+    by all passes.
     """
     for desired in ledger.open():
         for decision in context.decisions.links.get(key_of(desired), ()):
@@ -115,7 +119,10 @@ def _tie(context: Context, contact: RemoteContact) -> Tie:
 
 
 def same_external_id(ledger: Ledger, context: Context) -> None:
-    """Its external id on a contact that no link knows. They are unique for each source: our own go first."""
+    """A contact has the external id: ours is linked, another source's only if phone or name agrees; of several, none is.
+
+    External ids are unique for each source: our own go first.
+    """
     for desired in ledger.open():
         found = _find_with_external_id(ledger, desired)
         ours = [contact for contact in found if context.is_ours(contact)]
@@ -173,7 +180,7 @@ def _describe_external_id(context: Context, desired: DesiredContact, contact: Re
 
 @cache
 def strong(kind: Kind) -> Pass:
-    """Adopt on phone or e-mail with an agreeing name, the strongest evidence first; equal evidence is held."""
+    """A contact has the same phone or e-mail and an agreeing name: adopted, the strongest first. Equal evidence is held."""
 
     def decide_strong(ledger: Ledger, context: Context) -> None:
         levels: dict[tuple[int, int], list[Match]] = defaultdict(list)
@@ -188,6 +195,7 @@ def strong(kind: Kind) -> Pass:
             if owned:
                 ledger.skip_owned(desired, owned)
 
+    decide_strong.__name__, decide_strong.__doc__ = f"strong({kind.__name__})", strong.__doc__
     return decide_strong
 
 
@@ -223,7 +231,7 @@ def _decide_level(ledger: Ledger, context: Context, matches: Sequence[Match]) ->
 
 
 def weak(ledger: Ledger, context: Context) -> None:
-    """Hold, create or skip what is left."""
+    """The same phone or e-mail under another name, and a rare name that is equal, are held. Everybody else is created."""
     for desired in ledger.open():
         held = _hold_for_external_id(ledger, context, desired) or _hold_for_other_row(ledger, context, desired)
         if not held and not _hold_for_doubt(ledger, desired):
