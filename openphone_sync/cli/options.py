@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from openphone_sync.cli.exit import BROKEN_PIPE
+from openphone_sync.cli.output import print_notice
 from openphone_sync.config import API, DATABASE, Settings, expand_home, load_settings
 from openphone_sync.documents import parse_duration, parse_moment
 from openphone_sync.errors import ConfigurationError
@@ -83,10 +84,24 @@ def read_globals(context: typer.Context) -> Globals:
     return Globals(**context.meta.get(_KEY, {}))
 
 
-def read_settings(context: typer.Context, require: Iterable[str] = ()) -> Settings:
-    """The settings of this invocation. Starts the log; `ConfigurationError` names every fault at once."""
+def read_settings(context: typer.Context, require: Iterable[str] = (), *, lenient: bool = False) -> Settings:
+    """The settings of this invocation. Starts the log, and prints a line for each unknown setting.
+
+    `ConfigurationError` names every fault at once. ``lenient``: faults and unknown settings are left to the caller.
+    """
     given = read_globals(context)
-    settings = load_settings(os.environ, env_file=given.env_file, state_dir=given.state_dir, require=require)
+    settings = load_settings(
+        os.environ, env_file=given.env_file, state_dir=given.state_dir, require=require, lenient=lenient
+    )
+    start_log(settings, given)
+    if not (lenient or given.quiet):
+        for warning in settings.warnings:
+            print_notice(warning)
+    return settings
+
+
+def start_log(settings: Settings, given: Globals) -> None:
+    """Start the log of these settings, which also keeps their secrets out of messages."""
     start_logging(
         settings.state_dir,
         log_format=given.log_format,
@@ -94,7 +109,6 @@ def read_settings(context: typer.Context, require: Iterable[str] = ()) -> Settin
         to_file=settings.enable_logging,
         secrets=list_secrets(settings),
     )
-    return settings
 
 
 def refuse_empty(text: str | None) -> str | None:

@@ -15,11 +15,12 @@ app = make_app()
 def check(context: typer.Context, as_json: JsonOption = False) -> None:
     """Check everything a run needs, and say how to fix it.
 
-    Exits with 3 if OpenPhone or the database cannot be reached or refuses, with 1 if another check fails.
+    Exits with 3 if OpenPhone or the database cannot be reached or refuses, with 2 if a setting is missing or not
+    accepted, with 1 if another check fails.
 
     Example: openphone-sync test-connection --json | jq .openPhoneConnection
     """
-    diagnosis = diagnose(read_settings(context))
+    diagnosis = diagnose(read_settings(context, lenient=True))
     if as_json:
         print_json(diagnosis.document())
     else:

@@ -213,6 +213,10 @@ def _mapping_file(text: str) -> Path:
     return path
 
 
+def _folder(text: str) -> Path:
+    return expand_home(Path(text))
+
+
 def _web_address(text: str) -> str:
     if not re.match(r"https?://[^\s/]+", text):
         raise _RejectedError("a web address such as https://hc-ping.com/...")
@@ -452,6 +456,7 @@ SETTINGS: tuple[Setting, ...] = (
         "state_dir",
         "",
         "folder of state, runs, log and metrics; not set: `$XDG_STATE_HOME/openphone-sync`, for root `/var/lib/openphone-sync`",
+        _folder,
     ),
 )
 
@@ -503,6 +508,8 @@ class Settings:
     warnings: tuple[str, ...] = ()
     given: frozenset[str] = frozenset()
     """Names that the environment or an env file gives a value, those of other programs too."""
+    faults: tuple[tuple[str, str], ...] = ()
+    """Names of settings whose value is not accepted, each with what is wrong; only from `load_settings` with ``lenient``."""
 
 
 def load_settings(
@@ -512,27 +519,30 @@ def load_settings(
     state_dir: Path | None = None,
     folder: Path | None = None,
     require: Iterable[str] = (),
+    lenient: bool = False,
 ) -> Settings:
     """Settings from ``environ``, then the env files; `ConfigurationError` names every fault at once.
 
     ``folder`` is where ``.env.local`` and ``.env`` are looked for (default: the current one); ``require`` names the
-    settings that must be present for the command at hand.
+    settings that must be present for the command at hand. ``lenient``: a setting whose value is not accepted has its
+    default, and is listed in ``Settings.faults``.
     """
     written = _read_env_files(environ, env_file, folder or Path())
     texts = _with_aliases(written | _present(environ))
     values, faults = _parse_all(texts)
-    faults += [describe_missing(name, texts) for name in require if not texts.get(name)]
-    if faults:
-        raise ConfigurationError(_fault_message(faults))
-    chosen = state_dir or Path(values.pop("state_dir", "") or default_state_dir(environ))
-    values.pop("state_dir", None)
+    faults += [(name, describe_missing(name, texts)) for name in require if not texts.get(name)]
+    if faults and not lenient:
+        raise ConfigurationError(_fault_message([text for _, text in faults]))
+    written_dir = values.pop("state_dir", None)
+    chosen = state_dir or written_dir or Path(default_state_dir(environ))
     return Settings(
         **values,
         state_dir=expand_home(chosen).absolute(),
         custom_field_keys=_custom_field_keys(texts),
         env_file=env_file.absolute() if env_file else None,
-        warnings=tuple(_unknown_names(written, values.get("mapping_file"))),
+        warnings=tuple(_unknown_names(written, environ, values.get("mapping_file"))),
         given=frozenset(texts),
+        faults=tuple(faults),
     )
 
 
@@ -591,8 +601,8 @@ def list_settings(
 def list_unknown_settings(
     environ: Mapping[str, str], *, env_file: Path | None = None, folder: Path | None = None
 ) -> list[str]:
-    """Names in env files that are not settings, each with the nearest one."""
-    return list(_unknown_names(_read_env_files(environ, env_file, folder or Path()), None))
+    """Names in env files that are not settings, and misspelt ones in the environment, each with the nearest one."""
+    return list(_unknown_names(_read_env_files(environ, env_file, folder or Path()), environ, None))
 
 
 def _read_one(path: Path) -> dict[str, str]:
@@ -665,9 +675,10 @@ def _present(found: Mapping[str, str | None]) -> dict[str, str]:
     return {name: value.strip() for name, value in found.items() if value and value.strip()}
 
 
-def _parse_all(texts: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+def _parse_all(texts: Mapping[str, str]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """Values by attribute, and the faults: each the name of a setting and what is wrong."""
     values: dict[str, Any] = {}
-    faults: list[str] = []
+    faults: list[tuple[str, str]] = []
     for setting in SETTINGS:
         text = texts.get(setting.name)
         if text is None:
@@ -675,15 +686,21 @@ def _parse_all(texts: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
         try:
             values[setting.attribute] = setting.parse(text)
         except _FaultyFileError as error:
-            faults += [f"{setting.name}: {fault}" for fault in error.faults]
+            faults += [(setting.name, f"{setting.name}: {fault}") for fault in error.faults]
         except ValueError as error:
             shown = "its value" if setting.secret or len(text) > 60 or "@" in text else f"{text!r}"
-            faults.append(f"{setting.name}: {shown} is not accepted; give {error}")
+            faults.append((setting.name, f"{setting.name}: {shown} is not accepted; give {error}"))
         except ConfigurationError as error:
-            faults.append(str(error))
+            faults.append((setting.name, str(error)))
     if texts.get("OPENPHONE_CLIENT_TABLE") and texts.get("OPENPHONE_CLIENT_QUERY"):
-        faults.append("OPENPHONE_CLIENT_TABLE and OPENPHONE_CLIENT_QUERY are both set; keep one of them")
+        both = "OPENPHONE_CLIENT_TABLE and OPENPHONE_CLIENT_QUERY are both set; keep one of them"
+        faults.append(("OPENPHONE_CLIENT_TABLE", both))
     return values, faults
+
+
+def explain_absence(settings: Settings, name: str) -> str:
+    """Why a setting has no value: what is wrong with the one that was given, or where to get one."""
+    return next((text for faulty, text in settings.faults if faulty == name), describe_missing(name, settings.given))
 
 
 def describe_missing(setting: str, texts: Iterable[str] = ()) -> str:
@@ -708,17 +725,35 @@ def _custom_field_keys(texts: Mapping[str, str]) -> dict[str, str]:
     return {found[1]: text for setting, text in texts.items() if (found := _CUSTOM_FIELD.fullmatch(setting))}
 
 
-def _unknown_names(texts: Mapping[str, str], mapping_file: Path | None) -> Iterable[str]:
-    """Misspelt names in env files; the environment may hold what other programs call so."""
+def _unknown_names(written: Mapping[str, str], environ: Mapping[str, str], mapping_file: Path | None) -> Iterable[str]:
+    """Unknown names in env files, ``written``, and misspelt ones in the environment.
+
+    The environment may hold settings of other programs that begin with ``OPENPHONE_``, so a name there is reported only
+    if it differs from a known one by a letter or two.
+    """
     known = set(_BY_NAME)
-    if any(setting.startswith("OPENPHONE_CF_") for setting in texts):
+    if any(name.startswith("OPENPHONE_CF_") for name in (*written, *environ)):
         fields = (rule for _, person in load_mapping(mapping_file).persons() for rule in person.fields)
         known |= {f"OPENPHONE_CF_{rule.setting}_KEY" for rule in fields}
-    for setting in sorted(texts):
-        if setting.startswith("OPENPHONE_") and setting not in known:
-            close = difflib.get_close_matches(setting, known, n=1)
-            fix = f"write {close[0]}, if that is meant" if close else "take it out"
-            yield f"unknown setting {setting} in an env file; " + fix
+    for name in sorted({*written, *environ}):
+        if not name.startswith("OPENPHONE_") or name in known:
+            continue
+        close = _find_nearest(name, known, _NEAR if name in written else _MISSPELT)
+        if name in written or close:
+            place = "an env file" if name in written else "the environment"
+            yield f"unknown setting {name} in {place}; " + (
+                f"write {close}, if that is meant" if close else "take it out"
+            )
+
+
+_NEAR, _MISSPELT = 0.4, 0.85
+"""Least similarity of two names after their common prefix: perhaps the same, and surely the same but for a typo."""
+
+
+def _find_nearest(name: str, known: Iterable[str], least: float) -> str:
+    endings = {other.removeprefix("OPENPHONE_"): other for other in known}
+    close = difflib.get_close_matches(name.removeprefix("OPENPHONE_"), endings, n=1, cutoff=least)
+    return endings[close[0]] if close else ""
 
 
 def default_state_dir(environ: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from openphone_sync.config import API, Settings, describe_missing, load_mapping
+from openphone_sync.config import API, Settings, explain_absence, load_mapping
 from openphone_sync.doctor.checks import Check, make_failed
 from openphone_sync.errors import ConfigurationError, RunError
 from openphone_sync.model import ContactMapping, FieldDefinition, FieldType
@@ -44,7 +44,7 @@ def check_api(settings: Settings) -> tuple[list[Check], int]:
 def _read_workspace(settings: Settings) -> WorkspaceInfo:
     """Two requests at the usual pace, each tried twice. Raises `RunError`."""
     if not settings.api_key:
-        raise ConfigurationError(describe_missing(API))
+        raise ConfigurationError(explain_absence(settings, API))
     clock = SystemClock()
     with TemporaryDirectory() as folder, ExitStack() as stack:
         try:

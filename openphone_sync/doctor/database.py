@@ -6,7 +6,7 @@ import re
 from contextlib import closing
 from typing import Any
 
-from openphone_sync.config import DATABASE, Settings, describe_missing, load_mapping
+from openphone_sync.config import DATABASE, Settings, explain_absence, load_mapping
 from openphone_sync.doctor.checks import Check, make_failed
 from openphone_sync.errors import ConfigurationError, OpenPhoneSyncError, RunError
 from openphone_sync.model import ContactMapping
@@ -34,7 +34,7 @@ def check_database(settings: Settings) -> tuple[list[Check], int, int]:
     """The checks, how many sample rows can be mapped, and the exit code if there is no connection, else 0."""
     try:
         if not settings.database_url:
-            raise ConfigurationError(describe_missing(DATABASE, settings.given))
+            raise ConfigurationError(explain_absence(settings, DATABASE))
         info = inspect_connection(settings.database_url)
     except RunError as error:
         return [make_failed("database", error)], 0, error.exit_code

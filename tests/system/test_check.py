@@ -205,12 +205,58 @@ def test_a_slow_pace_is_priced(office: Office) -> None:
     assert ran.code == 0
 
 
-def test_an_address_for_pings_that_is_none_is_named_with_the_other_faults(office: Office) -> None:
+def test_settings_that_are_not_accepted_hide_no_other_check(office: Office) -> None:
     office.make_clients(JAMES)
-    ran = office.run("test-connection", "--json", OPENPHONE_HEALTHCHECK_URL="hc-ping.com/my-uuid")
-    assert ran.code == 2
-    assert "OPENPHONE_HEALTHCHECK_URL" in ran.err
-    assert "my-uuid" not in ran.out + ran.err
+    ran = office.run(
+        "test-connection", "--json", OPENPHONE_HEALTHCHECK_URL="hc-ping.com/my-uuid", OPENPHONE_NAME_THRESHOLD="often"
+    )
+    assert (ran.code, ran.err) == (2, "")
+    assert failing(ran) == ["settings", "settings"]
+    faulty = [(one["detail"], one["mend"]) for one in ran.json["checks"] if one["name"] == "settings"]
+    assert faulty == [
+        ("OPENPHONE_NAME_THRESHOLD: 'often' is not accepted", "give a number from 0 to 1"),
+        ("OPENPHONE_HEALTHCHECK_URL: its value is not accepted", "give a web address such as https://hc-ping.com/..."),
+    ]
+    assert (ran.json["openPhoneConnection"], ran.json["databaseConnection"]) == (True, True)
+    assert "my-uuid" not in ran.out
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "detail", "api", "database"),
+    [
+        (
+            {"OPENPHONE_API_KEY": "Bearer my-key"},
+            "api key",
+            "OPENPHONE_API_KEY: its value is not accepted",
+            False,
+            True,
+        ),
+        ({"DATABASE_URL": "db.example.com my-pw"}, "database", "DATABASE_URL: its value is not accepted", True, False),
+    ],
+)
+def test_a_malformed_key_or_connection_string_fails_its_own_check_only(
+    office: Office, settings: dict[str, str], name: str, detail: str, api: bool, database: bool
+) -> None:
+    office.make_clients(JAMES)
+    ran = office.run("test-connection", "--json", **settings)
+    assert (ran.code, ran.json["openPhoneConnection"], ran.json["databaseConnection"]) == (2, api, database)
+    assert failing(ran) == [name]
+    assert checks(ran)[name]["detail"] == detail
+    assert "my-" not in ran.out + ran.err
+
+
+@pytest.mark.parametrize("command", ["status", "runs list", "problems", "links", "schedule show", "sync"])
+def test_every_command_names_a_misspelt_setting_on_one_line(office: Office, command: str) -> None:
+    office.make_clients(JAMES)
+    (office.folder / ".env").write_text("OPENPHONE_ON_REMOVD=delete\n")
+    others = {"OPENPHONE_API_KEYS": "x", "OPENPHONE_WEBHOOK_SECRET": "of another program"}
+    ran = office.run(*command.split(), "--json", **others)
+    assert ran.err.splitlines() == [
+        "openphone-sync: unknown setting OPENPHONE_API_KEYS in the environment; write OPENPHONE_API_KEY, if that is meant",
+        "openphone-sync: unknown setting OPENPHONE_ON_REMOVD in an env file; write OPENPHONE_ON_REMOVED, if that is meant",
+    ]
+    assert ran.json["schemaVersion"] == 1
+    assert office.run(*command.split(), "--quiet", **others).err == ""
 
 
 HEALTH_CHECK = """
