@@ -23,7 +23,17 @@ def back_up_daily(connection: sqlite3.Connection, state_dir: Path, now: float) -
 
 def back_up_before_migration(connection: sqlite3.Connection, state_dir: Path, version: int) -> None:
     """The state as the version before understood it."""
-    _back_up(connection, state_dir, f"state-version-{version}.db")
+    _back_up(connection, state_dir, _name_before_migration(version))
+
+
+def find_copy_before_migration(state_dir: Path, version: int) -> Path | None:
+    """The copy that `back_up_before_migration` made of a state of this version, if it is still there."""
+    path = state_dir / FOLDER / _name_before_migration(version)
+    return path if path.exists() else None
+
+
+def _name_before_migration(version: int) -> str:
+    return f"state-version-{version}.db"
 
 
 def _back_up(connection: sqlite3.Connection, state_dir: Path, name: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from openphone_sync.errors import ConfigurationError
-from openphone_sync.state.backups import FOLDER, back_up_before_migration, back_up_daily
+from openphone_sync.state.backups import FOLDER, back_up_before_migration, back_up_daily, find_copy_before_migration
 from openphone_sync.state.migrations import APPLICATION_ID, CURRENT_VERSION, MIGRATIONS
 
 STATE_FILE = "state.db"
@@ -136,9 +136,11 @@ def _check_file(connection: sqlite3.Connection, path: Path) -> None:
     if mark != APPLICATION_ID:
         raise ConfigurationError(f"{path} is not a state file of openphone-sync; choose another --state-dir")
     if version > CURRENT_VERSION:
+        copy = find_copy_before_migration(path.parent, CURRENT_VERSION)
+        instead = f"to stay with this one run rm {path}* && cp {copy} {path}" if copy else "use another --state-dir"
         raise ConfigurationError(
             f"{path} was made by a newer openphone-sync (state version {version}, this one knows {CURRENT_VERSION}); "
-            "install that version again, or use another --state-dir"
+            f"install that version again, or {instead}"
         )
 
 

@@ -24,8 +24,16 @@ ROOT = Path(__file__).parents[2]
 CODE = {
     str(path.relative_to(ROOT))
     for path in (ROOT / "openphone_sync").rglob("*")
-    if path.suffix in {".py", ".typed", ".toml", ".html", ".css"}
+    if path.suffix in {".py", ".typed", ".toml", ".html", ".css", ".json"}
 }
+DOCUMENTS = "share/doc/openphone-sync"
+SHARED = {
+    f"{DOCUMENTS}/{path.relative_to(ROOT)}": path
+    for pattern in ("*.md", ".env.example", "crontab.example", "benchmarks/README.md", "docs/**/*")
+    for path in ROOT.glob(pattern)
+    if path.is_file() and path.suffix not in {".py", ".pyc", ".1"}
+} | {"share/man/man1/openphone-sync.1": ROOT / "docs" / "openphone-sync.1"}
+"""What an installation puts into ``share``, and where it comes from."""
 
 
 @pytest.fixture(scope="module")
@@ -99,11 +107,13 @@ def read_metadata(wheel: Path, name: str) -> str:
         return archive.read(path).decode()
 
 
-def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_holds_the_package_and_its_documents_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         files = {name for name in archive.namelist() if not name.endswith("/")}
     about = {name for name in files if ".dist-info/" in name}
-    assert files - about == CODE
+    shared = {name for name in files if ".data/data/" in name}
+    assert files - about - shared == CODE
+    assert {name.partition(".data/data/")[2] for name in shared} == SHARED.keys()
     assert {name.partition(".dist-info/")[2] for name in about} == {
         "METADATA",
         "RECORD",
@@ -118,7 +128,46 @@ def test_the_sdist_holds_what_building_takes_and_nothing_else(wheel: Path) -> No
     with tarfile.open(sdist) as archive:
         files = {member.name.partition("/")[2] for member in archive if member.isfile()}
     own_copy = {"pyproject.toml.orig"}  # uv from 0.10 on
-    assert files - own_copy == CODE | {"LICENSE", "README.md", "pyproject.toml", "PKG-INFO"}
+    shared = {f"package/{path}" for path in SHARED}
+    assert files - own_copy == CODE | shared | {"LICENSE", "README.md", "pyproject.toml", "PKG-INFO"}
+
+
+def test_installed_documents_are_whole_and_their_links_lead_to_installed_ones(python: Path) -> None:
+    for path, source in SHARED.items():
+        installed = python.parents[1] / path
+        assert installed.read_bytes() == source.read_bytes()
+        if installed.suffix == ".md":
+            for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)\s]*)?\)", installed.read_text(encoding="utf-8")):
+                assert ":" in target or (installed.parent / target).exists(), f"{path}: {target}"
+
+
+def test_it_is_installed_as_a_tool_without_a_checkout(uv: str, wheel: Path, project: Any, tmp_path: Path) -> None:
+    locked = tmp_path / "locked.txt"
+    call(uv, "export", "--quiet", "--project", ROOT, "--no-default-groups", "--no-emit-project", "-o", locked)
+    places = {"UV_TOOL_DIR": str(tmp_path / "tools"), "UV_TOOL_BIN_DIR": str(tmp_path / "bin")}
+    call(uv, "tool", "install", "--quiet", "--python", sys.executable, "--constraints", locked, wheel, **places)
+    check_tool(tmp_path, tmp_path / "bin" / "openphone-sync", tmp_path / "tools" / "openphone-sync", project["version"])
+
+
+@pytest.mark.system("pipx")
+def test_it_is_installed_by_pipx_with_its_man_page(wheel: Path, project: Any, tmp_path: Path) -> None:
+    places = {
+        "PIPX_HOME": str(tmp_path / "pipx"),
+        "PIPX_BIN_DIR": str(tmp_path / "bin"),
+        "PIPX_MAN_DIR": str(tmp_path / "man"),
+    }
+    call("pipx", "install", "--python", sys.executable, wheel, **places)
+    venv = tmp_path / "pipx" / "venvs" / "openphone-sync"
+    check_tool(tmp_path, tmp_path / "bin" / "openphone-sync", venv, project["version"])
+    assert (tmp_path / "man" / "man1" / "openphone-sync.1").exists()
+
+
+def check_tool(folder: Path, program: Path, place: Path, version: str) -> None:
+    """The installed program runs, knows its mapping, and has its documents beside it."""
+    assert run(folder, program, "--version") == (0, f"openphone-sync {version}\n", "")
+    code, mapping, _ = run(folder, program, "mapping", "show")
+    assert (code, mapping) == (0, (ROOT / "openphone_sync" / "mapping.toml").read_text(encoding="utf-8"))
+    assert {path for path in SHARED if not (place / path).exists()} == set()
 
 
 def test_the_metadata_say_what_the_project_says(wheel: Path, project: Any) -> None:

@@ -10,6 +10,7 @@ import pytest
 import time_machine
 
 from openphone_sync.sandbox.samples import load_samples
+from openphone_sync.state.migrations import CURRENT_VERSION
 from tests.office import JAMES, Office, make_many
 
 
@@ -109,6 +110,20 @@ def test_a_newer_state_is_refused(office: Office) -> None:
         assert ran.code == 2
         assert "was made by a newer openphone-sync (state version 99" in ran.err
     assert office.requests() == []
+
+
+def test_a_downgrade_is_told_how_to_put_the_copy_of_before_the_upgrade_back(office: Office) -> None:
+    office.make_clients(JAMES)
+    office.sync()
+    (office.state_dir / "backups").mkdir(exist_ok=True)
+    shutil.copy(office.state_dir / "state.db", office.state_dir / "backups" / f"state-version-{CURRENT_VERSION}.db")
+    with closing(office.open_state()) as state:
+        state.execute("PRAGMA user_version = 99")
+    line = office.run("status").err.partition("to stay with this one run ")[2]
+    subprocess.run(line, shell=True, check=True)
+    contacts = office.contacts()
+    assert office.sync("--mode", "full")["contacts"]["unchanged"] == len(contacts)
+    assert office.contacts() == contacts
 
 
 @pytest.mark.parametrize("command", ["status", "metrics", "problems", "dry-run"])

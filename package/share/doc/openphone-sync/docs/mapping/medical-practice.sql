@@ -1,0 +1,1 @@
+../../../../../../docs/mapping/medical-practice.sql
