@@ -402,7 +402,7 @@ def _family_row(tallies: Sequence[Tally]) -> list[str]:
 
 
 def _count_kinds(cards: Sequence[Card], answers: Sequence[Answer], counts: Counter[str]) -> None:
-    """Of each kind of contact: how many there are (under its name alone), were adopted and were held."""
+    """Of each kind of contact: how many there are (under only its name), were adopted and were held."""
     adopted = {answer.adopted for answer in answers}
     held = {contact_id for answer in answers for contact_id in answer.held}
     for card in cards:

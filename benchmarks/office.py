@@ -355,7 +355,7 @@ class Office:
         return (style, first.lower(), last.lower()) if self.chance(0.12) else (style, first, last)
 
     def misspell(self, text: str) -> str:
-        """One slip at any letter: another, a missing, a further one, two exchanged."""
+        """One typo at any letter: another, a missing, a further one, two exchanged."""
         at = self.rng.randrange(len(text))
         letter = self.rng.choice("abcdefghijklmnopqrstuvwxyz")
         return {

@@ -110,7 +110,7 @@ def ask_as_we_do(url: str, path: Path, requests: int) -> None:
 
 
 def ask_from_two(name: str, url: str, path: Path, requests: int) -> None:
-    """Two processes that know of each other by the file alone."""
+    """Two processes that know of each other only by the file."""
     command = [
         sys.executable,
         "-m",

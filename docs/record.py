@@ -1,7 +1,7 @@
 """Draws docs/demo.svg: the main part of what ``openphone-sync demo`` shows on a terminal of 100 columns.
 
 Each run draws the same picture: seconds are rounded up, the day is a fixed one. Phone numbers become ones that nobody has.
-Progress bars go to stderr, which is no terminal here, so there are none. The colours are added.
+Progress bars go to stderr, which is not a terminal here, so there are none. The colours are added.
 """
 
 from __future__ import annotations

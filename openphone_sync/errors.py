@@ -133,7 +133,7 @@ class ContactForbiddenError(ContactError):
 
 
 class AnswerLostError(ContactError):
-    """The request may or may not have been carried out: no answer, a 5xx, or an answer that is no JSON."""
+    """The request may or may not have been carried out: no answer, a 5xx, or an answer that is not JSON."""
 
 
 class NotSentError(ContactError):

@@ -358,7 +358,7 @@ class DesiredContact:
     ``slot`` is 0 for the client and n for alternate n. ``person`` is the name of the human behind it (an alternate's
     own name, or empty when the source has none), while ``values.first_name`` is what the phone displays.
     ``denied`` holds the keys of custom fields that the source denies outright (false, not NULL).
-    ``phones_unusable``: the source has text there that is no phone, so existing numbers are left alone.
+    ``phones_unusable``: the source has text there that is not a phone, so existing numbers are left alone.
     ``unfit`` says why this contact cannot be created; a linked contact is updated all the same.
     ``seniority`` sorts the older row first.
     """
@@ -818,7 +818,7 @@ Action = Write | Keep
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A client whose row could not be understood, through a fault of this program: it fails alone."""
+    """A client whose row could not be understood, through a fault of this program: only this client fails."""
 
     external_id: str
     client_id: str

@@ -773,7 +773,7 @@ def list_default_dirs(environ: Mapping[str, str]) -> list[Path]:
 
 
 def expand_home(path: Path) -> Path:
-    """The path without a leading ``~`` or ``~user``; `ConfigurationError` where there is no such home."""
+    """The path without a leading ``~`` or ``~user``; `ConfigurationError` if there is no such home."""
     try:
         return path.expanduser()
     except RuntimeError:

@@ -303,7 +303,7 @@ class Archive:
             self._append(progress)
 
     def _append(self, progress: _Progress) -> None:
-        """One line, durable before what it announces; a line that was cut off by a full disk is taken back."""
+        """One line, durable before what it announces; a line that was cut off by a full disk is removed."""
         if self._progress is None:
             descriptor = os.open(self.folder / PROGRESS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             self._progress = os.fdopen(descriptor, "ab", buffering=0)

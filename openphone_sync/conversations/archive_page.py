@@ -47,7 +47,7 @@ class People:
         return f"{known} ({number})" if known else number or "unknown number"
 
     def name_briefly(self, number: str, among: Sequence[str]) -> str:
-        """The name alone, where no other of these numbers has the same."""
+        """Only the name, if no other of these numbers has the same."""
         known = self.by_number.get(number) or self.lines.get(number)
         shared = sum(self.by_number.get(one) == known for one in among) > 1
         return self.name(number) if not known or shared else known

@@ -161,7 +161,7 @@ def _open_output(output: str, shield: Shield) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _plain_errors(place: str) -> Iterator[None]:
-    """Errors of the place as ours; a reader that has left is no error of the place."""
+    """Errors of the place as ours; a reader that has left is not an error of the place."""
     try:
         yield
     except BrokenPipeError:

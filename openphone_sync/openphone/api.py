@@ -84,7 +84,7 @@ class OpenPhone:
         """Every contact, each once, in pages of 50. A page that fails ends the run: half a list looks like a whole one.
 
         The list ends at no token, at a token that was there already after a page that was not full (before December
-        2024), or at a second empty page in a row: one alone may stand in the middle.
+        2024), or at a second empty page in a row: a single one may be in the middle.
         """
         seen: set[str] = set()
         tokens: set[str] = set()

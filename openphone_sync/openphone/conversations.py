@@ -353,7 +353,7 @@ def find_media(item: Item) -> tuple[MediaLink, ...]:
 
 
 def without_signatures(item: Item) -> Any:
-    """The item's JSON as two forms of it compare: addresses lose what is signed anew in each answer.
+    """The item's JSON as two forms of it compare: addresses lose the signature, which differs in each answer.
 
     Of a conversation only what people set counts: name, participants, whom it is assigned to, whether it was deleted.
     """

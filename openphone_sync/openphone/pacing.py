@@ -155,7 +155,7 @@ def make_spacing(per_second: int, per_minute: int, per_hour: int) -> float:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    """The pacing file; a damaged one is made anew, since all it holds is the last second."""
+    """The pacing file; a damaged one is replaced, since all it holds is the last second."""
     with _plain_errors(path):
         try:
             return _connect(path)

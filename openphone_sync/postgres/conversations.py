@@ -164,7 +164,7 @@ class PostgresConversations:
                 try:
                     yield from _gather(copy)
                 except BaseException:
-                    self.close()  # first, lest psycopg reads the rest of the rows before it leaves
+                    self.close()  # first: psycopg would read the rest of the rows before it leaves
                     raise
 
     def _encoding(self) -> str:

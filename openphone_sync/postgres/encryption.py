@@ -1,8 +1,8 @@
 """What a connection over the internet must not give away.
 
-libpq's own default, ``sslmode=prefer``, gives way to whoever says that the server has no TLS, and then sends the password
-to whoever asks for it. So a public address is reached with ``sslmode=require``, and with ``require_auth=!password``
-unless TLS proves which server it is; what the connection string, the environment or a service file says stands.
+libpq's own default, ``sslmode=prefer``, gives way to anybody who says that the server has no TLS, and then sends the password
+to anybody who asks for it. So a public address is reached with ``sslmode=require``, and with ``require_auth=!password`` unless
+TLS proves which server it is. What the connection string, the environment or a service file says is left as it is.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def _unquote(part: str) -> str | None:
 
 def make_query_source(query: str) -> sql.Composed:
     """A query in the place of a table."""
-    # A line break before the bracket, lest a closing comment swallow it. The operator's own SQL, read only.
+    # A line break before the bracket: a closing comment would swallow it. The operator's own SQL, read only.
     return sql.SQL("({}\n) AS source").format(sql.SQL(_ENDING.sub("", query)))
 
 

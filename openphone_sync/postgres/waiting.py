@@ -29,7 +29,7 @@ _T = TypeVar("_T")
 class WatchedConnection(psycopg.Connection[Any]):
     """``stopping`` says whether a signal has asked the run to end.
 
-    Time counts while the server is waited for, never while whoever reads the rows is slow.
+    Time counts while the server is waited for, never while the reader of the rows is slow.
     """
 
     stopping: Callable[[], bool] = staticmethod(lambda: False)

@@ -158,7 +158,7 @@ def make_changes(before: RemoteContact | None, draft: ContactDraft, rules: Merge
 
 
 def find_differences(draft: ContactDraft, answer: RemoteContact, rules: MergeRules) -> tuple[str, ...]:
-    """Names of the fields in which an answer is not what was sent; a 2xx alone proves nothing."""
+    """Names of the fields in which an answer is not what was sent; a 2xx by itself proves nothing."""
     checks = {
         "firstName": fold_text(draft.first_name) == fold_text(answer.first_name),
         "lastName": fold_text(draft.last_name) == fold_text(answer.last_name),
@@ -326,7 +326,7 @@ def _merge_scalars(
         )
         merged[name] = _merge_value(sides, tie, rules)
     if tie is Tie.ADOPTED and theirs.display_name.strip():
-        merged["firstName"] = _Value(theirs.first_name, met=True)  # a last name alone is a name, too
+        merged["firstName"] = _Value(theirs.first_name, met=True)  # only a last name is a name, too
     return merged
 
 

@@ -235,7 +235,7 @@ class NameMatch:
 
     @property
     def agrees(self) -> bool:
-        """Whether the name alone says that the contact on our phone is this person's."""
+        """Whether the name by itself says that the contact on our phone is this person's."""
         return self.level >= MatchLevel.EMPTY
 
     @property
@@ -270,7 +270,7 @@ class Commonness:
         return word in _given_names() or self._given[word] > max(2, self._given[other] // 100)
 
     def namesakes(self, name: Name) -> float:
-        """People of this name that chance alone would bring among those seen (words taken as independent)."""
+        """People of this name that chance would bring among those seen (words taken as independent)."""
         expected = float(max(self.people, 1))
         for word in name.words:
             expected *= max(self._counts[word], 1) / max(self.people, 1)

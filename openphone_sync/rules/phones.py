@@ -33,7 +33,7 @@ _NANP_REGIONS = frozenset({"US", "CA"})
 _NATIONAL_LENGTH = 10
 _MEXICO = 52
 _MAX_TEXT = 250
-"""Longer text is no phone field; libphonenumber itself gives up at this length (MAX_INPUT_STRING_LENGTH)."""
+"""Longer text is not a phone field; libphonenumber itself gives up at this length (MAX_INPUT_STRING_LENGTH)."""
 _REMEMBERED = 65_536
 """Texts whose numbers are kept: one run reads the same ones when it maps, matches and merges."""
 

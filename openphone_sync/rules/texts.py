@@ -36,7 +36,7 @@ def clean_address(text: str) -> str:
 
 
 def as_text(value: Json) -> str:
-    """A value of a row as text; empty for what is no text (a boolean, a list)."""
+    """A value of a row as text; empty for what is not text (a boolean, a list)."""
     if isinstance(value, str):
         return value.strip()
     if value is None or isinstance(value, bool | list | dict):

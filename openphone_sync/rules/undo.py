@@ -1,7 +1,7 @@
-"""Journal of a run + the contacts as they are now -> the actions that take the run back. Pure.
+"""Journal of a run + the contacts as they are now -> the actions that undo the run. Pure.
 
 Created is deleted, updated is restored, deleted is created again. What a person changed since is left alone and
-reported: a whole contact where it was created, single fields where it was updated. Contacts that are taken back are
+reported: a whole contact where it was created, single fields where it was updated. Contacts that are rolled back are
 held, so that the next night does not write them again; their base goes back with them.
 """
 

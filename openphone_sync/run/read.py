@@ -200,7 +200,7 @@ def _take_from_list(
 ) -> None:
     """Contacts that cannot be read one by one, as the list shows them: they must not keep all others waiting.
 
-    Deciding needs to know each of them; writing over one reads it again first, and fails for it alone.
+    Deciding needs to know each of them; writing over one reads it again first, and only that one fails.
     """
     listing = Remote()
     list_workspace(workspace, progress, listing)

@@ -1,4 +1,4 @@
-"""Take a run back: a plan like any other, with the same applying and the same report."""
+"""Undo a run: a plan like any other, with the same applying and the same report."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class SavedPlan:
 
 
 def save_plan(path: Path, header: PlanHeader, plan: Plan, rules: MergeRules, created_at: str) -> None:
-    """Write the plan for the owner alone, whole or not at all; `ConfigurationError` where that fails."""
+    """Write the plan for its owner only, whole or not at all; `ConfigurationError` if that fails."""
     body = {
         "kind": KIND,
         "schemaVersion": PLAN_VERSION,

@@ -168,7 +168,7 @@ class Writer:
         return self._finish(action, entry_id, answer, link, kind, merged.conflicts)
 
     def _send_patch(self, contact_id: str, draft: ContactDraft) -> RemoteContact:
-        """Where the external id to set is taken, the link lives in the state alone."""
+        """If the external id to set is taken, the link is in the state only."""
         try:
             return self._workspace.update_contact(contact_id, draft)
         except ContactConflictError:

@@ -1,6 +1,6 @@
 """An OpenPhone workspace in memory: what is stored, what lists show, and two doors to it.
 
-`create`, `get`, `patch`, `delete` and `list_page` are the API's door, with its rules. `add`, `edit`, `remove`, `bury`
+`create`, `get`, `patch`, `delete` and `list_page` are the API's side, with its rules. `add`, `edit`, `remove`, `bury`
 and the custom field methods are the app's: people change anything there, no rule asks.
 
 Stored contacts are dicts in the shape of the API's answers; they are replaced, never changed in place. What lists show
@@ -44,7 +44,7 @@ def derive_id(seed: int, *parts: object, length: int = 24) -> str:
 class Workspace:
     """The contents of one workspace. Thread-safe.
 
-    What the app's door returns belongs to the caller; the API's door and `save` return what is stored, to be read only.
+    What the app's side returns belongs to the caller; the API's side and `save` return what is stored, to be read only.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Workspace:
         for definition in self._options.custom_fields:
             self._define(definition)
 
-    # The API's door.
+    # The API's side.
 
     def create(self, body: object) -> Json:
         """POST: store a contact and return it. Raises RefusedError (400, 409)."""
@@ -125,7 +125,7 @@ class Workspace:
     ) -> Page:
         """Return a page of what lists show.
 
-        The offset counts from the newest: whoever creates or deletes during a walk makes it meet contacts twice or
+        The offset counts from the newest: creating or deleting during a walk makes it meet contacts twice or
         miss some.
         """
         with self._lock:
@@ -148,7 +148,7 @@ class Workspace:
         }
         return counts[self._variants.total_items]
 
-    # The app's door.
+    # The app's side.
 
     def contacts(self) -> list[Json]:
         """Return every stored contact, oldest first."""
@@ -250,7 +250,7 @@ class Workspace:
     def save(self) -> Json:
         """Return the contents as JSON, for `load`."""
         with self._lock:
-            settled = self._make_settled()  # whoever loads it comes later than the lag; who goes on here does not
+            settled = self._make_settled()  # loading it comes later than the lag; going on here does not
             return {
                 "seed": self._options.seed,
                 "madeIds": self._made_ids,

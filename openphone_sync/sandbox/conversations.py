@@ -3,7 +3,7 @@
 The live API's habits where they differ from the vendor document: unknown parameters are ignored; `since` acts as
 `createdBefore`; a `+` that is not percent-encoded is a space; pages are offsets from the newest, so that what arrives
 between two requests moves items to the next page; calls of more than one participant answer 400; what belongs to a call
-answers 404 for its first seconds; addresses of media are signed anew in every answer, and expire.
+answers 404 for its first seconds; addresses of media are signed again in every answer, and expire.
 """
 
 import copy
@@ -75,7 +75,7 @@ class Asked:
 class Conversations:
     """What was said in a workspace. Thread-safe.
 
-    `lines` are the office's numbers, `users` its people. Items that the app's door returns belong to the caller.
+    `lines` are the office's numbers, `users` its people. Items that the app's side returns belong to the caller.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Conversations:
         ):
             self._take_in(thread)
 
-    # The API's door.
+    # The API's side.
 
     def answer(self, operation: str, item_id: str, query: str) -> Json:
         """Return the JSON of a GET. Raises RefusedError (400, 403, 404)."""
@@ -120,7 +120,7 @@ class Conversations:
         with self._lock:
             return len(self._conversations), len(self._items)
 
-    # The app's door.
+    # The app's side.
 
     def conversations(self) -> list[Json]:
         """Return every conversation, in no particular order."""

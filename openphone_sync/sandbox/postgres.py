@@ -262,7 +262,7 @@ class EmbeddedPostgres:
         return self.dsn(name)
 
     def drop_database(self, name: str) -> None:
-        """Drop a database, ending whoever is connected to it; nothing happens when there is none of that name."""
+        """Drop a database, ending its connections; nothing happens if there is none of that name."""
         self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def _execute(self, statement: sql.Composed) -> None:

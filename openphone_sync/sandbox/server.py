@@ -159,7 +159,7 @@ def _load_contents(workspace: Workspace, file: Path) -> None:
         workspace.load(json.loads(file.read_text(encoding="utf-8")))
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise SandboxError(
-            f"the sandbox's contents in {file} cannot be read; move the file away to begin anew"
+            f"the sandbox's contents in {file} cannot be read; move the file away to start with an empty workspace"
         ) from error
 
 

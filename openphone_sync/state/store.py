@@ -226,7 +226,7 @@ class Store(History):
                 db.execute("UPDATE clients SET due = 1 WHERE client_id = ?", (decision.client_id,))
 
     def forget_decisions(self, decisions: Iterable[Decision]) -> None:
-        """Take decisions back and have their clients judged again at the next run."""
+        """Undo decisions and have their clients judged again at the next run."""
         with self._transaction() as db:
             for decision in decisions:
                 db.execute(
@@ -251,7 +251,7 @@ class Store(History):
             )
 
     def hold_again(self, external_id: str) -> bool:
-        """Take back that a rolled back contact was released; False if it was not, or a run has acted on it."""
+        """Undo the release of a rolled-back contact; False if it was not, or a run has acted on it."""
         with self._transaction() as db:
             cursor = db.execute(
                 "UPDATE links SET standing = 'reverted' WHERE external_id = ? AND reason = 'rolled_back' "
@@ -477,7 +477,7 @@ class Store(History):
 
 
 def _write_links(db: sqlite3.Connection, links: Sequence[Link]) -> None:
-    """Write state rows. A contact moves with its link; whoever held it before keeps all else.
+    """Write state rows. A contact moves with its link; the row that held it before keeps all else.
 
     Two rows for one contact in one call are a fault of the caller: the unique index refuses them.
     """

@@ -29,7 +29,7 @@ def find_client(
 ) -> str:
     """The client whose contacts carry this number; `ConfigurationError` where none or several do.
 
-    What was written is looked at first; held and skipped contacts are found in the source alone.
+    What was written is looked at first; held and skipped contacts are found in the source only.
     """
     found = parse_phones(phone, settings.region)
     if len(found.phones) != 1 or found.unusable:

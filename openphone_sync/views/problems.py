@@ -222,7 +222,7 @@ class _Names:
 
 
 def explain_phone(text: str, region: str) -> str:
-    """Why a text is no phone number: ``9 digits; an American number has 10``. Empty where nothing helps."""
+    """Why a text is not a phone number: ``9 digits; an American number has 10``. Empty where nothing helps."""
     if not text or not parse_phones(text, region).unusable:
         return ""
     digits = re.sub(r"[^0-9]", "", text)

@@ -90,7 +90,7 @@ def format_day(iso: str) -> str:
 
 
 def format_phone(number: str, region: str) -> str:
-    """``(213) 555-0134`` for a number of the region, ``+44 20 7946 0958`` for others; text that is no number as it is."""
+    """``(213) 555-0134`` for a number of the region, ``+44 20 7946 0958`` for others; text that is not a number as it is."""
     try:
         parsed = phonenumbers.parse(number, region)
     except phonenumbers.NumberParseException:

@@ -31,7 +31,7 @@ NOBODY = "0" * 24
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A workspace behind the port, and the app's door to it: `add` returns the new contact's id."""
+    """A workspace behind the port, and the app's side of it: `add` returns the new contact's id."""
 
     workspace: Workspace
     add: Callable[[ContactDraft], str]

@@ -50,7 +50,7 @@ def run_suite(
     """Rows of the table and every loss in words."""
     rows: list[tuple[str, ...]] = []
     losses: list[str] = []
-    # Children are started anew: a fork would take the threads' locks along.
+    # Children are new processes: a fork would take the threads' locks along.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max(2, os.cpu_count() or 2) * 2, mp_context=context) as pool:
         for part in (_run_faults, _run_waits, _run_kills, _run_archive):

@@ -83,7 +83,7 @@ class _Fetcher:
         self._environment = _make_environment(sandbox, folder)
 
     def fetch(self, name: str) -> None:
-        """One fetch that must succeed; its requests alone stay recorded."""
+        """One fetch that must succeed; only its requests stay recorded."""
         process = self._start(name)
         _, error = process.communicate()
         if process.returncode:

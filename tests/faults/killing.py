@@ -124,7 +124,7 @@ def _let_time_pass(office: Office) -> None:
 
 
 def _read_failures(office: Office) -> list[str]:
-    """What the runs said of themselves, for whoever looks for the cause."""
+    """What the runs said of themselves, for those who look for the cause."""
     reports = [json.loads(path.read_text()) for path in sorted((office.state_dir / "runs").glob("*.json"))]
     return [f"run {one['runId']}: {one['status']} {one.get('message', '')} {one['errors'][:3]}" for one in reports]
 

@@ -108,7 +108,7 @@ def agree_on_the_surname(patch: Patch) -> None:
 
 
 def leave_the_base_after_a_rollback(patch: Patch) -> None:
-    """A rolled back contact keeps the base of the write that was taken back."""
+    """A rolled back contact keeps the base of the write that was undone."""
     undo_update = undo._undo_update
 
     def undo_without_base(entry: JournalEntry, contact: Any, link: Link, rules: Any) -> Any:

@@ -121,7 +121,7 @@ class Scheduler:
         raise Died
 
     def send_signal(self, number: int) -> None:
-        """Ask the run to end; whoever sleeps goes on at once."""
+        """Ask the run to end; those who sleep go on at once."""
         self.signal = number
         for thread in self._threads:
             thread.wake = min(thread.wake, self._now)

@@ -1,4 +1,4 @@
-"""`test-connection`: every fault is found, named and comes with its mend, and hides no other."""
+"""`test-connection`: every fault is found, named and comes with its fix, and hides no other."""
 
 import subprocess
 import sys

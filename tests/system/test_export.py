@@ -83,7 +83,7 @@ def dsn(server: EmbeddedPostgres) -> Iterator[str]:
 
 @pytest.fixture
 def run(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Run:
-    """The command line in this process, in an empty folder; the program's own door turns errors into codes."""
+    """The command line in this process, in an empty folder; the program's error boundary turns errors into codes."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", dsn)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "none"))
@@ -665,7 +665,7 @@ def test_a_link_keeps_leading_to_the_file_and_a_device_stays_a_device(run: Run, 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak from /proc")
 def test_memory_does_not_grow_with_the_rows(dsn: str, execute: Callable[[str], None], tmp_path: Path) -> None:
     execute("CREATE TABLE t AS SELECT g AS id, repeat('x', 2000) AS text FROM generate_series(1, 60000) g")
-    measure = (  # the peak of this program alone: ru_maxrss begins with that of the parent
+    measure = (  # the peak of only this program: ru_maxrss begins with that of the parent
         "import runpy, sys\n"
         "try:\n    runpy.run_module('openphone_sync', run_name='__main__')\n"
         "finally:\n    sys.stderr.write(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"

@@ -55,7 +55,7 @@ def test_a_bug_writes_its_traceback_and_nobodys_data(office: Office, command: st
         capture_output=True,
         check=False,
     )
-    if command == "sync":  # what goes wrong with a row fails that client alone
+    if command == "sync":  # what goes wrong with a row fails only that client
         assert done.returncode == 1, done.stderr
         assert f"1 failed: client_{client_id}; ".encode() in done.stderr
     else:

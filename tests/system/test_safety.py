@@ -172,7 +172,7 @@ def test_an_orphan_that_was_deleted_in_the_app_is_reported_until_the_next_full_r
 
 
 def enter_again(office: Office, client_id: str) -> str:
-    """The row deleted and typed in anew, with other values; its new id."""
+    """The row deleted and typed in again, with other values; its new id."""
     office.sql("DELETE FROM clients WHERE id::text = %s", client_id)
     return office.add_client({**JAMES_ALONE, "county": "Orange County", "client_type": "civil"})
 

@@ -28,7 +28,7 @@ SPACING_S = 0.105
 
 
 class HandClock:
-    """Time passes by waiting alone. ``sleeps`` are the moments until which somebody waited."""
+    """Time passes only by waiting. ``sleeps`` are the moments until which somebody waited."""
 
     def __init__(self, now: float = 1_000_000.0, *, frozen: bool = False) -> None:
         self.moment = now

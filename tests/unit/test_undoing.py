@@ -1,4 +1,4 @@
-"""Journal of a run + the contacts as they are now -> what takes the run back, and what is left alone."""
+"""Journal of a run + the contacts as they are now -> what undoes the run, and what is left as it is."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ def meet_linked(ledger: Ledger, desired: DesiredContact, link: Link) -> None:
     if contact_id in ledger.taken or context.is_separate(desired, contact_id):
         return
     if contact_id in context.known.gone:
-        # Deleting it twice is a decision about that person; whoever has the slot now was never deleted.
+        # Deleting it twice is a decision about that person; the one who has the slot now was never deleted.
         if link.times_gone and context.is_person_of(desired, link):
             ledger.skip(desired, Why(Reason.DELETED_TWICE))
         else:

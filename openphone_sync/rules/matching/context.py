@@ -183,7 +183,7 @@ class Context:
         return self.human(desired).name
 
     def link_of(self, desired: DesiredContact) -> Link | None:
-        """The link under its external id, whoever it was written for; not one whose contact a person deleted for good."""
+        """The link under its external id, no matter for whom it was written; not one whose contact a person deleted for good."""
         link = self.known.links.get(desired.external_id)
         if link is None or link.client_id != desired.client_id or link.standing is Standing.DECLINED:
             return None

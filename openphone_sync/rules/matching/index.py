@@ -91,7 +91,7 @@ class RemoteIndex:
         return frozenset(self.normalise(item.value) for item in contact.phones if item.value)
 
     def name_of(self, contact: RemoteContact) -> Name:
-        """The name that the app shows, read once: the company's where there is no other."""
+        """The name that the app shows, read once: the company's if there is no other."""
         listed = self._contacts.get(contact.contact_id) is contact  # not a copy with what a run will write
         name = self._names.get(contact.contact_id) if listed else None
         if name is None:
@@ -147,7 +147,7 @@ def birth_of(contact: RemoteContact, birth_field: str | None) -> str | None:
 
 
 def field_text(contact: RemoteContact, key: str | None) -> str:
-    """The text of a custom field by key; empty where the contact has none or it is no text."""
+    """The text of a custom field by key; empty if the contact has none or it is not text."""
     found = (f.value for f in contact.custom_fields if key is not None and f.key == key)
     value = next(found, None)
     return value if isinstance(value, str) else ""

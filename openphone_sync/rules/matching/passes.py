@@ -19,7 +19,7 @@ from openphone_sync.rules.matching.ledger import Holder, Ledger, Owner
 from openphone_sync.rules.names import MatchLevel, Name, compare, same_person, similarity
 
 RARE_NAMESAKES = 0.02
-"""A name is rare when chance alone would bring fewer people of that name among all names seen."""
+"""A name is rare when chance would bring fewer people of that name among all names seen."""
 
 EXPECTED_NAMESAKES = 1.0
 EXPECTED_WITH_OTHER_PHONE = 0.15
@@ -111,7 +111,7 @@ def _link_row(ledger: Ledger, context: Context, desired: DesiredContact, decisio
 
 
 def _tie(context: Context, contact: RemoteContact) -> Tie:
-    """What this tool made is not a person's contact, whoever it was made for."""
+    """What this tool made is not a person's contact, no matter for whom it was made."""
     return Tie.OWN if context.is_ours(contact) else Tie.ADOPTED
 
 
@@ -358,7 +358,7 @@ def _is_held_by_name(context: Context, match: Match) -> bool:
 
 
 def _expect_namesakes(context: Context, name: Name) -> float:
-    """How many namesakes chance alone brings among all names seen.
+    """How many namesakes chance brings among all names seen.
 
     Judged by how often its words stand in other names: those that are equal in full may be one person's.
     """
