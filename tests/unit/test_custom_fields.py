@@ -23,6 +23,13 @@ BUILT_IN = load_built_in()
         ("  ", "string", None),
         (["a", "b"], "string", "a, b"),
         ("12", "number", 12),
+        (True, "number", 1),
+        ("1" + "0" * 15, "number", 10**15),
+        ({"näme": ["x"]}, "string", '{"näme": ["x"]}'),
+        (["a", True, "", None], "string", "a, Yes"),
+        ("\u200b", "string", None),
+        ([], "string", None),
+        ({}, "colour", None),
         (1.5, "number", 1.5),
         ("1e2", "number", 100),
         ("yes", "boolean", True),
@@ -39,19 +46,20 @@ def test_values_take_the_type_of_their_field(value: Any, kind: str, expected: ob
 
 
 @pytest.mark.parametrize(
-    ("value", "kind"),
+    ("value", "kind", "words"),
     [
-        ("x", "number"),
-        ("NaN", "number"),
-        ("1e400", "number"),
-        ("maybe", "boolean"),
-        ("2026-02-30", "date"),
-        ("example", "url"),
-        ("x", "colour"),
+        ("x", "number", "not a number"),
+        ("NaN", "number", "not a number that OpenPhone can hold"),
+        ("1e400", "number", "not a number that OpenPhone can hold"),
+        ("12345678901234567", "number", "not a number that OpenPhone can hold"),
+        ("maybe", "boolean", "neither yes nor no"),
+        ("2026-02-30", "date", "not a date"),
+        ("example", "url", "not a web address"),
+        ("x", "colour", "of no use for a custom field of type colour"),
     ],
 )
-def test_values_that_do_not_fit_are_refused(value: Any, kind: str) -> None:
-    with pytest.raises(ValueError, match=r"not|neither|type"):
+def test_values_that_do_not_fit_are_refused(value: Any, kind: str, words: str) -> None:
+    with pytest.raises(ValueError, match=rf"\A{words}\Z"):
         convert_value(value, kind)
 
 
@@ -115,4 +123,28 @@ def test_two_of_our_fields_never_share_one_of_the_workspace() -> None:
     definitions = [FieldDefinition("a", "County", "string"), FieldDefinition("b", "Case Type", "string")]
     fields = make_field_map(definitions, {"CASE_TYPE": "a"}, BUILT_IN)
     assert (fields.key_of("COUNTY"), fields.key_of("CASE_TYPE")) == ("a", None)
-    assert any("Case Type and County go to one custom field" in warning for warning in fields.warnings)
+    assert (
+        "Case Type and County go to one custom field, County, so Case Type is left out; check OPENPHONE_CF_CASE_TYPE_KEY"
+    ) in fields.warnings
+
+
+def test_each_field_that_is_left_out_is_named_once_with_what_to_do() -> None:
+    definitions = [FieldDefinition(key, "County", "string") for key in "ab"]
+    warnings = make_field_map(definitions, {"CASE_TYPE": "gone"}, BUILT_IN).warnings
+    assert len(set(warnings)) == len(warnings) == len(FIRST_NAMES)
+    assert {
+        "the workspace has 2 custom fields named County, so it is left out; set OPENPHONE_CF_COUNTY_KEY to the key of one",
+        "the workspace has no custom field with this key, so Case Type is left out; correct OPENPHONE_CF_CASE_TYPE_KEY",
+        "the workspace has no custom field named Arrested, so it is left out; add it in the app to have it filled",
+    } <= set(warnings)
+
+
+def test_a_further_column_goes_to_the_one_field_of_its_name() -> None:
+    fields = make_field_map(
+        [FieldDefinition("a", "Court Room", "string"), *(FieldDefinition(key, "Judge", "string") for key in "bc")],
+        {},
+        BUILT_IN,
+    )
+    assert fields.for_column("court_room") == FieldDefinition("a", "Court Room", "string")
+    assert fields.for_column("judge") is None
+    assert fields.for_column("bail") is None

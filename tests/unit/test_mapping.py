@@ -18,6 +18,7 @@ from openphone_sync.model import (
     Item,
     Reason,
     Skipped,
+    Why,
 )
 from openphone_sync.rules.custom_fields import FieldMap, make_field_map
 from openphone_sync.rules.mapping import (
@@ -83,7 +84,8 @@ def test_unusual_names_pass_as_they_are(name: str) -> None:
 )
 def test_a_client_without_a_name_is_skipped_with_his_alternates(name: str | None) -> None:
     found = map_row(client_name=name, phone="213-555-0134", contact_1="Bob", contact_1_phone="213-555-0135")
-    assert [type(one) for one in found] == [Skipped, Skipped]
+    why = Why(Reason.NO_NAME)
+    assert found == (Skipped("client_1", "1", 0, why), Skipped("client_1_alt_1", "1", 1, why))
 
 
 def test_an_external_id_that_is_too_long_is_skipped() -> None:
@@ -92,8 +94,14 @@ def test_an_external_id_that_is_too_long_is_skipped() -> None:
     )
     main, alternate = map_client(row, MappingRules("US", BUILT_IN, FIELDS))
     assert isinstance(main, DesiredContact)
-    assert isinstance(alternate, Skipped)
-    assert alternate.why.reason is Reason.ID_TOO_LONG
+    assert alternate == Skipped(f"client_{'x' * 64}_alt_1", "x" * 64, 1, Why(Reason.ID_TOO_LONG))
+
+
+def test_an_external_id_may_be_as_long_as_openphone_takes_it() -> None:
+    row = ClientRow("x" * 68, json.dumps({"client_name": "A"}))
+    [longest] = map_client(row, MappingRules("US", BUILT_IN))
+    assert isinstance(longest, DesiredContact)
+    assert len(longest.external_id) == 75
 
 
 def test_no_two_contacts_of_a_source_share_an_external_id() -> None:
@@ -186,7 +194,29 @@ def test_false_is_denied_and_null_is_only_absent(value: object) -> None:
 
 @pytest.mark.parametrize("value", ["1985-06-15", "1985-06-15T23:30:00-08:00", "1985-06-15 00:00:00"])
 def test_a_day_is_never_shifted(value: str) -> None:
-    assert dict(map_main(date_of_birth=value).values.custom_fields)["k2"] == "1985-06-15T12:00:00.000Z"
+    main = map_main(date_of_birth=value)
+    assert dict(main.values.custom_fields)["k2"] == "1985-06-15T12:00:00.000Z"
+    assert main.birth_date == "1985-06-15"
+
+
+def test_an_alternate_is_not_born_on_the_clients_day() -> None:
+    alternate = map_row(contact_1="Bob", date_of_birth="1985-06-15")[1]
+    assert isinstance(alternate, DesiredContact)
+    assert alternate.birth_date is None
+
+
+def test_the_older_row_is_the_one_that_was_created_first_and_one_of_unknown_age_the_youngest() -> None:
+    assert map_main(created_at="2024-01-02T03:04:05").seniority == ("2024-01-02T03:04:05", "1")
+    assert map_main().seniority == ("~", "1")
+
+
+def test_a_value_that_is_nested_too_deeply_is_left_out() -> None:
+    deep: list[Any] = []
+    for _ in range(900):
+        deep = [deep, "x"]
+    main = map_main(client_type="civil", case_type=deep)
+    assert "k5" not in dict(main.values.custom_fields)
+    assert main.warnings == (DataWarning(DataFault.FIELD_NOT_CONVERTED, "case_type", "nested too deeply"),)
 
 
 def test_a_value_that_does_not_fit_its_field_is_left_out_and_told_without_quoting_it() -> None:
@@ -201,6 +231,7 @@ def test_a_fingerprint_moves_with_the_row_and_with_the_settings() -> None:
     assert make_fingerprint(row, digest) == make_fingerprint(row, digest)
     assert make_fingerprint(row, digest) != make_fingerprint(other, digest)
     assert make_fingerprint(row, digest) != make_fingerprint(row, make_settings_digest("GB"))
+    assert len(make_fingerprint(ClientRow("1", '{"a":"\ud800"}'), digest)) == 16  # half a character, as a text may hold
 
 
 # --- mappings of other offices ----------------------------------------------------------------------------------------
@@ -300,6 +331,15 @@ def test_a_field_may_be_for_some_rows_only() -> None:
     ):
         row = {"name": "Ann", "plan": "x", "kind": kind, "live": live}
         assert map_by(text, row, plan)[0].values.custom_fields == (("k", expected),)
+
+
+def test_a_field_may_depend_on_a_choice() -> None:
+    text = '[client]\nname = "{name}"\n[[client.fields]]\nnames = "Plan"\ncolumn = "plan"\n'
+    text += 'only = { level = "member" }\n[choices.level]\ncolumn = "kind"\nvalues = { gold = "Member" }\n'
+    plan = FieldDefinition("k", "Plan", "string")
+    for kind, expected in (("GOLD", "x"), ("member", "x"), ("silver", None)):
+        [ann] = map_by(text, {"name": "Ann", "plan": "x", "kind": kind}, plan)
+        assert ann.values.custom_fields == (("k", expected),)
 
 
 def test_yes_is_written_as_the_mapping_says_and_no_is_denied() -> None:

@@ -6,7 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from openphone_sync.model import Choice, DesiredContact, Link, Person, Reason, RemoteField, Standing
+from openphone_sync.model import (
+    Candidate,
+    Choice,
+    DesiredContact,
+    Link,
+    Person,
+    Reason,
+    RemoteField,
+    Skips,
+    Standing,
+    Why,
+)
 from openphone_sync.rules.matching import PASSES, find_referred_clients
 from openphone_sync.rules.matching.alternates import linked_alternates
 from openphone_sync.rules.matching.duplicate_rows import duplicate_rows
@@ -161,6 +172,19 @@ def test_decision_that_two_rows_are_two_people_follows_them() -> None:
     assert outcomes(match([double, *SWAPPED], decisions=decided)) == [MAKE, MAKE, MAKE]
 
 
+def test_decision_about_one_of_two_rows_of_a_name_is_about_that_row() -> None:
+    double, again = client("2", "Ann Miller", P1), alternate("1", 2, "Ann Miller", P4)
+    result = match([double, ANN, again], decisions=[decision(double, again, Choice.LINK)]).results[0]
+    assert (outcome(result), reason_of(result)) == (SKIP, (Reason.DECIDED_SAME_PERSON, "client_1_alt_2"))
+    assert result.evidence == (Candidate("client_1_alt_2", "row", 1.0, "decided in a review"),)
+
+
+def test_decision_to_link_does_not_take_the_contact_that_was_made_for_another_row() -> None:
+    hers = contact("a", "Zoe Walker", P4, external_id="client_2", source=OURS)
+    wanted = [JAMES, client("2", "Zoe Walker", P4)]
+    assert outcomes(match(wanted, [hers], decisions=[decision(JAMES, "a", Choice.LINK)])) == [MAKE, ("own", "a")]
+
+
 # --- declines -----------------------------------------------------------------------------------------------------------
 
 
@@ -194,6 +218,11 @@ def test_deleted_twice_is_about_the_person_of_the_link() -> None:
     twice = [link(JAMES, "a", times_gone=1)]
     assert outcome(only(JAMES, links=twice, gone=["a"])) == SKIP
     assert outcome(only(client("1", "Zoe Walker", P4), links=twice, gone=["a"])) == MAKE_AGAIN
+
+
+def test_deleted_twice_is_about_the_external_id_where_nothing_is_known_of_the_person() -> None:
+    nobody = link(JAMES, "a", times_gone=1, person="", phones=(), base=None)
+    assert outcome(only(JAMES, links=[nobody], gone=["a"])) == SKIP
 
 
 # --- alternates ---------------------------------------------------------------------------------------------------------
@@ -262,8 +291,11 @@ def test_with_the_source_renamed_and_the_state_lost_alternates_find_their_own_co
 
 def test_integrations_contact_under_our_external_id_is_skipped() -> None:
     clio = contact("a", "Mary Lopez", P4, external_id="client_1", source="openphone-clio")
-    assert outcome(only(JAMES, clio)) == SKIP
-    assert outcome(only(JAMES, replace(clio, first_name="James Smith"))) == SKIP
+    for theirs in (clio, replace(clio, first_name="James Smith")):
+        result = only(JAMES, theirs)
+        assert isinstance(result, Skips)
+        assert (result.why, result.contact_id, result.linked) == (Why(Reason.OWNED_BY_INTEGRATION), "a", False)
+        assert [(one.subject, one.kind) for one in result.evidence] == [("a", "external id")]
 
 
 def test_numbered_external_id_is_ours_where_the_plain_one_is_not_there() -> None:
@@ -319,6 +351,16 @@ def test_a_name_that_chance_brings_again_is_created_and_listed() -> None:
     assert [(alike.external_id, alike.other) for alike in found.look_alikes] == [("client_1", "a")]
 
 
+def test_contacts_of_rows_do_not_crowd_a_number_a_second_time() -> None:
+    rows = [client(str(n), f"Ann{n} Crowd{n}", P1) for n in range(2, 20)]
+    contacts = [contact(f"x{row.client_id}", row.person, P1) for row in rows]
+    links = [link(row, f"x{row.client_id}") for row in rows]
+    stranger = contact("a", "Mary Lopez", P1)
+    assert outcome(match([JAMES, *rows], [*contacts, stranger], links=links).results[0]) == HOLD
+    others = [contact(f"y{n}", f"Bob{n} Mob{n}", P1) for n in range(10)]
+    assert outcome(match([JAMES, *rows], [*others, stranger], links=links).results[0]) == MAKE
+
+
 def test_a_crowded_number_is_evidence_only_with_a_similar_name() -> None:
     jail = [contact(f"x{i:02}", f"Ann{i} Crowd{i}", P1) for i in range(30)]
     assert outcome(only(JAMES, *jail)) == MAKE
@@ -326,8 +368,13 @@ def test_a_crowded_number_is_evidence_only_with_a_similar_name() -> None:
 
 
 def test_rows_on_one_number_with_similar_names_are_listed() -> None:
-    found = match([client("1", "Jonathan Smithers", P1), client("2", "Jonathon Smithert", P1)])
-    assert [(alike.external_id, alike.other) for alike in found.look_alikes] == [("client_2", "client_1")]
+    names = ("Jonathan Smithers", "Jonathon Smithert", "Jonathan Smitherz")
+    found = match([client(str(n), name, P1) for n, name in enumerate(names, 1)])
+    assert [(alike.external_id, alike.other, alike.score, alike.words) for alike in found.look_alikes] == [
+        ("client_2", "client_1", 0.95, "same phone; name 0.95 alike"),
+        ("client_3", "client_1", 0.97, "same phone; name 0.97 alike"),
+        ("client_3", "client_2", 0.95, "same phone; name 0.95 alike"),
+    ]
 
 
 def test_two_wanted_contacts_under_one_external_id_both_get_a_result() -> None:
@@ -342,6 +389,19 @@ def test_policy_link_leaves_a_contact_that_a_review_will_offer_to_another() -> N
     rows = [client("1", "James Smith", P1), client("2", "James Smith", P2, seniority=("2025-06-01", "2"))]
     contacts = [contact("a", "James Smith", P3), contact("b", "James Smith", P4)]
     assert outcomes(match(rows, contacts, rules=rules)) == [HOLD, HOLD]
+
+
+@pytest.mark.parametrize("first", ["James Smith", "Mary Jones"])
+def test_policy_link_adopts_by_name_what_no_older_row_is_held_for(first: str) -> None:
+    rules = replace(RULES, on_possible_duplicate="link")
+    theirs = contact("a", "Mary Jones", P1)
+    ages = {first: ("2020-01-01", "")}
+    rows = [
+        client(key, name, phone, seniority=ages.get(name, ("2024-01-01", key)))
+        for key, name, phone in (("1", "James Smith", P1), ("2", "Mary Jones", P3))
+    ]
+    mary = HOLD if first == "James Smith" else ("adopted", "a")
+    assert outcomes(match(rows, [theirs], rules=rules)) == [HOLD if mary == HOLD else MAKE, mary]
 
 
 def test_policy_create_does_not_create_beside_an_equal_external_id() -> None:
@@ -359,6 +419,14 @@ def test_born_on_the_same_day_with_one_word_of_the_name_in_common_is_held() -> N
     ours = client("1", "James Smith", P1, born="1990-03-01")
     theirs = contact("a", "James Garcia", P4, fields={"born": "1990-03-01T12:00:00.000Z"})
     assert outcome(only(ours, theirs)) == HOLD
+
+
+@pytest.mark.parametrize(("others", "expected"), [(99, HOLD), (100, MAKE)])
+def test_a_day_on_which_too_many_were_born_says_nothing(others: int, expected: tuple[str, None]) -> None:
+    day = {"born": "1900-01-01"}
+    ours = client("1", "James Smith", P1, born="1900-01-01")
+    crowd = [contact(f"x{n}", f"Ann{n} Crowd{n}", fields=day) for n in range(others)]
+    assert outcome(only(ours, contact("a", "James Garcia", P4, fields=day), *crowd)) == expected
 
 
 def test_person_behind_a_contact_without_a_name_and_with_a_company() -> None:

@@ -97,9 +97,10 @@ def test_a_number_in_letters_keeps_its_extension() -> None:
 
 
 def test_possible_numbers_in_no_assigned_range_are_kept_and_told() -> None:
-    [phone] = parse_phones("555-010-0123", "US").phones
-    assert phone.e164 == "+15550100123"
-    assert not phone.assigned
+    for text in ("555-010-0123", "555-010-0123 x5", "+1 555 010 0123 (cell)"):
+        [phone] = parse_phones(text, "US").phones
+        assert phone.e164 == "+15550100123"
+        assert not phone.assigned
 
 
 def test_the_region_is_for_numbers_without_a_country_code() -> None:

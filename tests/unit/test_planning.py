@@ -17,6 +17,7 @@ from openphone_sync.model import (
     Create,
     Delete,
     DesiredContact,
+    Failure,
     Item,
     Keep,
     Link,
@@ -28,18 +29,21 @@ from openphone_sync.model import (
     Update,
     Why,
 )
+from openphone_sync.rules.matching import Known
 from openphone_sync.rules.merging import MergeRules, make_first_draft
 from openphone_sync.rules.planning import (
     Gathered,
     Plan,
     Rules,
+    Unchanged,
     choose_deletions,
     is_unchanged,
+    make_known,
     make_next_id,
     make_plan,
     needs_listing,
 )
-from tests.builders import OURS, P1, P2, P3, RULES, alternate, client, contact, link, normalise
+from tests.builders import OURS, P1, P2, P3, RULES, alternate, client, contact, decision, link, normalise
 
 JAMES = client("1", "James Smith", P1)
 BOB = alternate("1", 1, "Bob Smith", P2)
@@ -158,6 +162,13 @@ def test_a_contact_deleted_in_the_app_is_created_again_once_and_then_declined() 
     assert (decision.choice, decision.person.name, decision.person.phones) == (Choice.DECLINE, "James Smith", (P1,))
 
 
+def test_an_alternate_whose_contact_was_deleted_while_it_moved_to_another_slot_is_created_again() -> None:
+    moved = replace(BOB, external_id="client_1_alt_2", slot=2)
+    plan = plan_for(JAMES, moved, links=[link(JAMES, "j"), link(BOB, "b")], gone=frozenset("b"), listed=True)
+    [made] = [action for action in plan.actions if isinstance(action, Create)]
+    assert (made.again, made.link.times_gone, made.why) == (True, 1, Why(Reason.DELETED_ONCE))
+
+
 def test_a_taken_external_id_gives_the_next_free_one() -> None:
     others = [contact(f"x{end}", "Zed Quill", source=OURS, external_id=f"client_1{end}") for end in ("", "~2")]
     known = [link(client(f"9{one.contact_id}", "Zed Quill"), one.contact_id) for one in others]
@@ -241,6 +252,61 @@ def test_a_skipped_alternate_gives_up_the_contact_that_moved_to_another_slot() -
     rows = {action.link.external_id: action.link for action in plan.actions}
     assert (rows["client_1_alt_1"].standing, rows["client_1_alt_1"].contact_id) == (Standing.SKIPPED, None)
     assert rows["client_1_alt_2"].contact_id == "b"
+
+
+def test_a_skipped_contact_that_nobody_knew_gets_a_row_with_its_reason() -> None:
+    nameless = Skipped("client_2_alt_3", "2", 3, Why(Reason.NO_NAME))
+    [action] = plan_for(skipped=(nameless,)).actions
+    row = Link("client_2_alt_3", "2", 3, Standing.SKIPPED, why=Why(Reason.NO_NAME))
+    assert action == Keep(ActionKind.SKIP, row, why=Why(Reason.NO_NAME))
+
+
+# --- what only passes through --------------------------------------------------------------------------------------------
+
+
+def test_what_was_counted_and_warned_of_while_reading_is_part_of_the_plan() -> None:
+    given = gather(
+        failures=(Failure("client_9", "9", "odd row"),),
+        clients=ClientTally(read=5),
+        unchanged=Unchanged(linked=3),
+        deferred=Unchanged(linked=2),
+        fingerprints={"1": b"f"},
+        removed=("7",),
+        warnings=("w",),
+        linked_before=12,
+        known_clients=11,
+        complete=False,
+        missing_columns=("phone",),
+    )
+    plan = make_plan(given, KEEPING)
+    for name in ("failures", "clients", "unchanged", "deferred", "fingerprints", "removed", "warnings"):
+        assert getattr(plan, name) == getattr(given, name)
+    assert (plan.linked_before, plan.known_clients, plan.complete, plan.missing_columns) == (12, 11, False, ("phone",))
+
+
+def test_matching_knows_all_but_what_was_rolled_back() -> None:
+    ann, bob = link(ANN, "w"), link(BOB, "b")
+    skipped, held = link(client("2", "A"), None), link(client("3", "B"), None)
+    given = gather(
+        JAMES,
+        links=[ann, bob],
+        rolled_back=(bob,),
+        unchanged=Unchanged(skipped=(skipped,), held=(held,)),
+        decisions=(decision(JAMES, "x", Choice.SEPARATE),),
+        refused=frozenset("r"),
+        gone=frozenset("g"),
+        full=True,
+    )
+    assert make_known(given) == Known(
+        links={ANN.external_id: ann},
+        owners={"w": ann, "b": bob},
+        waiting=(skipped, held),
+        in_source=frozenset("1"),
+        decisions=given.decisions,
+        refused=frozenset("r"),
+        gone=frozenset("g"),
+        retry_refused=True,
+    )
 
 
 # --- deletions ---------------------------------------------------------------------------------------------------------

@@ -96,6 +96,16 @@ def test_a_later_round_counts_what_the_first_touched() -> None:
     assert "so nothing more was written" in said
 
 
+def test_all_that_is_beyond_a_limit_is_said_at_once_with_what_to_do() -> None:
+    assert stops(changed_contacts=21, losses={"phone": 21}) == (
+        "21 of 100 linked contacts would change (21 updates), 20 may, and 21 rows lost their phone, 20 may, so nothing was "
+        "written (OPENPHONE_MAX_CHANGES=20%); look at it with --dry-run --force, and run again with --force if it is right"
+    )
+    assert "no longer has the column phone, email, and" in stops(
+        missing_columns=("phone", "email"), removed=("x",) * 21
+    )
+
+
 def test_creations_are_not_touched() -> None:
     assert count_touched(plan(actions=(FIRST, AGAIN, DELETION), changed_contacts=2)) == Counter(
         {"updates": 2, "deletions": 1, "re-creations": 1}

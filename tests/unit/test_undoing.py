@@ -11,6 +11,8 @@ from openphone_sync.model import (
     Action,
     ActionKind,
     Base,
+    Conflict,
+    ContactDraft,
     Create,
     Delete,
     JournalEntry,
@@ -64,17 +66,23 @@ def undo(made: JournalEntry, now: RemoteContact | None, row: Link | None = None)
     return action
 
 
-def reason(action: Action) -> Reason:
+def reason(action: Action, row: Link | None = None) -> Reason:
+    """Why nothing is done; the row stays as it is."""
     assert isinstance(action, Keep)
     assert action.why is not None
+    assert action == Keep(ActionKind.SKIP, row or link(JAMES, "a"), why=action.why)
     return action.why.reason
 
 
+def held(row: Link, **more: Any) -> Link:
+    """The row as it stands after the rollback."""
+    return replace(row, **{"standing": Standing.REVERTED, "why": Why(Reason.ROLLED_BACK, "r1"), "failures": 0, **more})
+
+
 def test_what_was_created_is_deleted_and_held() -> None:
-    action = undo(entry(ActionKind.CREATE, before=None), THERE)
-    assert isinstance(action, Delete)
-    assert (action.contact_id, action.created, action.link.standing) == ("a", THERE, Standing.REVERTED)
-    assert action.link.why == Why(Reason.ROLLED_BACK, "r1")
+    row = link(JAMES, "a", failures=2)
+    expected = Delete(held(row, base=None), "a", THERE, Why(Reason.ROLLED_BACK, "r1"), created=THERE)
+    assert undo(entry(ActionKind.CREATE, before=None), THERE, row) == expected
 
 
 @pytest.mark.parametrize(
@@ -86,10 +94,12 @@ def test_a_created_contact_that_a_person_had_a_hand_in_is_left_alone(now: Remote
 
 
 def test_what_was_updated_is_restored_with_its_base() -> None:
-    action = undo(entry(ActionKind.UPDATE), THERE)
+    made = entry(ActionKind.UPDATE)
+    action = undo(made, THERE, link(JAMES, "a", failures=2))
     assert isinstance(action, Restore)
-    assert action.link.base == Base(JAMES.values, frozenset({"role"}))
-    assert action.link.contact_id == "a"
+    assert action.link == held(link(JAMES, "a"), base=Base(JAMES.values, frozenset({"role"})))
+    assert (action.contact_id, action.before, action.after) == ("a", BEFORE, THERE)
+    assert (action.why, action.seen) == (Why(Reason.ROLLED_BACK, "r1"), THERE)
     assert {change.field for change in action.preview.changes} == {"role", "phoneNumbers"}
     assert action.preview.draft.role == "Attorney"
     assert action.preview.draft.phones == (*BEFORE.phones, RemoteItem("Main Phone", None, "i1"))
@@ -98,11 +108,10 @@ def test_what_was_updated_is_restored_with_its_base() -> None:
 def test_single_fields_that_a_person_changed_since_stay() -> None:
     now = replace(THERE, role="Judge", phones=(*THERE.phones, RemoteItem("Desk", P2, "i3")), company="Acme")
     action = undo(entry(ActionKind.UPDATE, before=replace(BEFORE, company="Old Ltd")), now)
-    assert isinstance(action, Keep)
-    assert action.why == Why(Reason.NOTHING_LEFT)
+    assert reason(action) is Reason.NOTHING_LEFT
     partly = undo(entry(ActionKind.UPDATE), replace(THERE, role="Judge"))
     assert isinstance(partly, Restore)
-    assert [conflict.field for conflict in partly.preview.conflicts] == ["role"]
+    assert partly.preview.conflicts == (Conflict("role", "remote"),)
     assert partly.preview.draft.role == "Judge"
 
 
@@ -128,22 +137,77 @@ def test_what_is_as_it_was_needs_nothing(made: JournalEntry, now: RemoteContact 
 
 def test_what_was_deleted_is_created_again_without_ids_of_items() -> None:
     gone = replace(
-        BEFORE, custom_fields=(RemoteField("k", "LA", "f1"), RemoteField(None, "x", "f2")), source_url="https://x.org/1"
+        BEFORE,
+        last_name="Jr.",
+        emails=(RemoteItem("Home", "j@example.org", "e1"),),
+        custom_fields=(RemoteField("k", "LA", "f1"), RemoteField(None, "x", "f2")),
+        other_fields={"isVip": True},
+        source_url="https://x.org/1",
     )
     action = undo(entry(ActionKind.DELETE, before=gone), None)
     assert isinstance(action, Create)
-    assert (action.desired, action.link.contact_id, action.link.standing) == (None, None, Standing.REVERTED)
-    assert action.draft.phones == (RemoteItem("Cell", P2),)
-    assert action.draft.custom_fields == (RemoteField("k", "LA"),)
-    assert (action.draft.external_id, action.draft.source, action.draft.source_url) == (
-        "client_1",
-        OURS,
-        "https://x.org/1",
+    assert action.draft == ContactDraft(
+        first_name="James Smith",
+        last_name="Jr.",
+        company="Legal Client",
+        role="Attorney",
+        phones=(RemoteItem("Cell", P2),),
+        emails=(RemoteItem("Home", "j@example.org"),),
+        custom_fields=(RemoteField("k", "LA"),),
+        other_fields={"isVip": True},
+        external_id="client_1",
+        source=OURS,
+        source_url="https://x.org/1",
     )
+    assert action.link == held(link(JAMES, None), base=Base(JAMES.values, frozenset({"role"})))
+    assert (action.desired, action.why) == (None, Why(Reason.ROLLED_BACK, "r1"))
+
+
+def test_a_deletion_of_which_the_base_was_lost_is_taken_back_without_one() -> None:
+    action = undo(entry(ActionKind.DELETE, earlier=None), None)
+    assert action.link.base is None
+
+
+def test_actions_are_ordered_by_client_and_slot() -> None:
+    made = [replace(entry(ActionKind.UPDATE), external_id=f"client_{n}", contact_id=f"c{n}") for n in "312"]
+    rows = {f"client_{n}": link(client(n, "A", P1), f"c{n}") for n in "123"}
+    found = make_undo_actions(made, {}, rows, RULES)
+    assert [action.link.client_id for action in found] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("was", "is_now", "sent"),
+    [
+        (None, "https://x.org/1", ""),
+        ("https://x.org/0", "https://x.org/1", "https://x.org/0"),
+        (None, "https://hers.org", None),
+        ("https://x.org/1", "https://x.org/1", None),
+    ],
+)
+def test_the_link_to_the_record_goes_back_unless_a_person_changed_it(
+    was: str | None, is_now: str, sent: str | None
+) -> None:
+    wrote = replace(THERE, source_url="https://x.org/1")
+    made = entry(ActionKind.UPDATE, before=replace(BEFORE, source_url=was), after=wrote)
+    action = undo(made, replace(wrote, source_url=is_now))
+    assert isinstance(action, Restore)
+    assert action.preview.draft.source_url == sent
+
+
+@pytest.mark.parametrize(("name", "attribute"), [("phoneNumbers", "phones"), ("emails", "emails")])
+def test_items_that_a_person_changed_since_stay_and_are_listed(name: str, attribute: str) -> None:
+    hers = RemoteItem("Desk", "hers", "i9")
+    wrote = replace(THERE, emails=(RemoteItem("Email", "j@example.org", "e1"),))
+    now = replace(wrote, **{attribute: (hers,)})  # type: ignore[arg-type]
+    action = undo(entry(ActionKind.UPDATE, after=wrote), now)
+    assert isinstance(action, Restore)
+    assert getattr(action.preview.draft, attribute) == (hers,)
+    assert action.preview.conflicts == (Conflict(name, "remote"),)
 
 
 def test_another_contact_in_its_place_is_left_alone() -> None:
-    assert reason(undo(entry(ActionKind.UPDATE), THERE, link(JAMES, "b"))) is Reason.REPLACED_SINCE
+    row = link(JAMES, "b")
+    assert reason(undo(entry(ActionKind.UPDATE), THERE, row), row) is Reason.REPLACED_SINCE
 
 
 def test_several_writes_of_one_contact_are_one_from_the_first_before_to_the_last_after() -> None:
@@ -155,14 +219,16 @@ def test_several_writes_of_one_contact_are_one_from_the_first_before_to_the_last
 
 
 def test_custom_fields_go_back_one_by_one() -> None:
-    was = replace(BEFORE, custom_fields=(RemoteField("k", "LA"), RemoteField("gone", "x")))
-    wrote = replace(THERE, custom_fields=(RemoteField("k", "Kern"), RemoteField("new", "y"), RemoteField("hers", "a")))
-    now = replace(wrote, custom_fields=(RemoteField("k", "Kern"), RemoteField("new", "y"), RemoteField("hers", "b")))
+    same = RemoteField("same", "s")
+    was = replace(BEFORE, custom_fields=(RemoteField("k", "LA"), RemoteField("gone", "x"), same))
+    written = (RemoteField("k", "Kern"), RemoteField("new", "y"), same)
+    wrote = replace(THERE, custom_fields=(*written, RemoteField("hers", "a")))
+    now = replace(wrote, custom_fields=(*written, RemoteField("hers", "b"), RemoteField("added", "c")))
     action = undo(entry(ActionKind.UPDATE, before=was, after=wrote), now)
     assert isinstance(action, Restore)
     restored = {one.key: one.value for one in action.preview.draft.custom_fields}
-    assert restored == {"k": "LA", "new": None, "hers": "b", "gone": "x"}
-    assert [conflict.field for conflict in action.preview.conflicts] == ["customFields.hers"]
+    assert restored == {"k": "LA", "new": None, "hers": "b", "gone": "x", "same": "s", "added": "c"}
+    assert action.preview.conflicts == (Conflict("customFields.hers", "remote"),)
 
 
 def test_fields_that_are_known_by_their_ids_alone_keep_their_own_values() -> None:

@@ -108,7 +108,7 @@ def _assign(ledger: Ledger, client_id: str, alternates: Sequence[DesiredContact]
         if place.link is not None:
             meet_linked(ledger, desired, place.link)
         else:
-            _meet_own(ledger, desired, place.contact_id)
+            ledger.meet(desired, place.contact_id, Tie.OWN)  # this tool made it, and the state knows nothing of it
         if not ledger.is_open(desired):  # whose contact was deleted may still fit another place
             placed.add(desired.slot)
     # The contacts of those who left stay as they are, and newcomers to those slots are new people.
@@ -150,12 +150,3 @@ def meet_linked(ledger: Ledger, desired: DesiredContact, link: Link) -> None:
         ledger.skip_linked(desired, contact_id)
     else:
         ledger.meet(desired, contact_id, Tie.LINKED)
-
-
-def _meet_own(ledger: Ledger, desired: DesiredContact, contact_id: str) -> None:
-    """Meet a contact that this tool made and that the state knows nothing of."""
-    contact = ledger.context.index.get(contact_id)
-    if contact is not None and ledger.context.is_foreign(contact):
-        ledger.skip(desired, Why(Reason.OWNED_BY_INTEGRATION), contact_id=contact_id)
-    else:
-        ledger.meet(desired, contact_id, Tie.OWN)

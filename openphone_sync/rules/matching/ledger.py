@@ -168,7 +168,7 @@ class Ledger:
         if len(best) != 1 or self.context.is_foreign(best[0].contact):
             return None
         contact_id = best[0].contact.contact_id
-        free = contact_id not in self.taken and contact_id not in self.contested and contact_id not in self._reserved
+        free = contact_id not in self.contested and contact_id not in self._reserved
         return best[0] if free else None
 
     def list_look_alike(self, desired: DesiredContact, other: str, score: float, words: str) -> None:
