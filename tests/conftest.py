@@ -15,7 +15,22 @@ from tests.office import FAST, Office, find_program
 
 # No test is timed: a busy machine must not fail one.
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+# A mutation run repeats: the same examples every time, and a failure is enough, nobody reads it.
+hypothesis.settings.register_profile(
+    "mutation",
+    hypothesis.settings.get_profile("untimed"),
+    derandomize=True,
+    database=None,
+    phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
+)
 hypothesis.settings.load_profile("untimed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Most mutants are killed by a unit test, which takes milliseconds."""
+    if hypothesis.settings.get_current_profile_name() == "mutation":
+        items.sort(key=lambda item: "property" in item.nodeid)
+
 
 _numbers = itertools.count(1)
 

@@ -256,5 +256,5 @@ def _put(work: _Work, place: _Place, value: str, label: str) -> None:
 
 def _add(work: _Work, value: str) -> None:
     item = work.ours[value]
-    work.places.append(_Place(RemoteItem(item.label, item.value), value, claimed=True))
+    work.places.append(_Place(RemoteItem(item.label, item.value), value))
     work.written.add(value)

@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from openphone_sync.model import (
+    Base,
     Candidate,
     Choice,
+    ContactValues,
     DesiredContact,
     Link,
     Person,
@@ -18,8 +20,9 @@ from openphone_sync.model import (
     Standing,
     Why,
 )
-from openphone_sync.rules.matching import PASSES, find_referred_clients
+from openphone_sync.rules.matching import PASSES, Known, RemoteIndex, find_referred_clients
 from openphone_sync.rules.matching.alternates import linked_alternates
+from openphone_sync.rules.matching.context import Context
 from openphone_sync.rules.matching.duplicate_rows import duplicate_rows
 from openphone_sync.rules.matching.passes import (
     alternates,
@@ -79,6 +82,11 @@ def test_decision_to_link_follows_an_alternate_to_another_slot() -> None:
     decided = [decision(ANN, "b", Choice.LINK)]
     assert outcomes(match([ANN, BOB], [brother], decisions=decided)) == [("adopted", "b"), MAKE]
     assert outcomes(match(SWAPPED, [brother], decisions=decided)) == [MAKE, ("adopted", "b")]
+
+
+def test_decision_follows_an_alternate_whose_name_was_misspelt() -> None:
+    decided = [decision(alternate("1", 1, "Anne Miler", P4), "b", Choice.LINK)]
+    assert outcomes(match(SWAPPED, [contact("b", "Robert", P4)], decisions=decided)) == [MAKE, ("adopted", "b")]
 
 
 def test_decision_about_somebody_who_left_the_slot_is_not_the_newcomers() -> None:
@@ -185,6 +193,13 @@ def test_decision_to_link_does_not_take_the_contact_that_was_made_for_another_ro
     assert outcomes(match(wanted, [hers], decisions=[decision(JAMES, "a", Choice.LINK)])) == [MAKE, ("own", "a")]
 
 
+def test_contact_that_was_set_apart_from_its_client_may_be_another_persons() -> None:
+    marys = contact("a", "Mary Lopez", P2)
+    wanted, apart = [JAMES, client("2", "Mary Lopez", P2)], [decision(JAMES, "a", Choice.SEPARATE)]
+    assert outcomes(match(wanted, [marys], links=[link(JAMES, "a")])) == [("linked", "a"), HOLD]
+    assert outcomes(match(wanted, [marys], links=[link(JAMES, "a")], decisions=apart)) == [MAKE, ("adopted", "a")]
+
+
 # --- declines -----------------------------------------------------------------------------------------------------------
 
 
@@ -254,6 +269,20 @@ def test_alternates_own_contact_of_an_integration_is_skipped_and_stays_its_own()
 def test_two_contacts_under_one_external_id_of_an_alternate_are_held() -> None:
     twice = [contact(i, "James Smith - Brother", external_id="client_1_alt_1", source=OURS) for i in "ab"]
     assert outcome(only(ANN, *twice)) == HOLD
+
+
+def test_former_alternate_of_one_client_is_adopted_as_anothers() -> None:
+    newcomer, hers = alternate("1", 1, "Zoe Walker", P4), alternate("2", 1, "Ann Miller", P2)
+    found = match([newcomer, hers], [contact("a", "Ann Miller", P2)], links=[link(ANN, "a")])
+    assert outcomes(found) == [MAKE, ("adopted", "a")]
+
+
+def test_leftover_of_a_slot_that_its_client_has_no_longer_may_be_another_persons() -> None:
+    twice = [
+        contact("a", "James Smith", P1, external_id="client_2_alt_1", source=OURS),
+        contact("b", "Mary Lopez", P3, external_id="client_2_alt_1", source=OURS),
+    ]
+    assert outcomes(match([JAMES, client("2", "Zoe Walker", P4)], twice)) == [("own", "a"), MAKE]
 
 
 # --- external ids -------------------------------------------------------------------------------------------------------
@@ -361,6 +390,25 @@ def test_contacts_of_rows_do_not_crowd_a_number_a_second_time() -> None:
     assert outcome(match([JAMES, *rows], [*others, stranger], links=links).results[0]) == MAKE
 
 
+def test_names_are_counted_once_for_each_row_and_for_what_people_typed() -> None:
+    written, unknown, out_of_play = client("2", "Ann Lee", P2), client("3", "Ann Day", P3), client("4", "Ann Fox", P4)
+    met = replace(client("5", "Ann Roe"), values=ContactValues("Ann Roe", "", ""))
+    links = [
+        link(written, "b"),
+        link(unknown, "c", base=None),
+        link(out_of_play, "d"),
+        link(met, "e", base=Base(met.values, frozenset({"firstName"}))),
+    ]
+    contacts = [contact("a", "Ann May"), *(contact(key, f"Ann {key}x") for key in "bcde")]
+    contacts.append(contact("f", "Ann Own", external_id="client_9", source=OURS))
+    known = Known({}, {one.contact_id or "": one for one in links}, waiting=[link(client("6", "Ann Poe"), None)])
+    context = Context(
+        [JAMES, written, unknown, met], RemoteIndex(contacts, normalise, complete=True), known, RULES, None
+    )
+    assert context.common.count("ann") == 7  # three rows, two that are not in play, "Ann May", "Ann ex"
+    assert context.common.people == 8
+
+
 def test_a_crowded_number_is_evidence_only_with_a_similar_name() -> None:
     jail = [contact(f"x{i:02}", f"Ann{i} Crowd{i}", P1) for i in range(30)]
     assert outcome(only(JAMES, *jail)) == MAKE
@@ -432,6 +480,7 @@ def test_a_day_on_which_too_many_were_born_says_nothing(others: int, expected: t
 def test_person_behind_a_contact_without_a_name_and_with_a_company() -> None:
     shop = replace(contact("a", "", P1), company="James Smith")
     assert outcome(only(JAMES, shop)) == ("adopted", "a")
+    assert outcome(only(JAMES, replace(shop, company="Acme Plumbing"))) == HOLD
 
 
 def test_alternates_own_name_on_a_contact_of_another_source_decides() -> None:

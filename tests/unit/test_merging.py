@@ -12,6 +12,7 @@ from openphone_sync.model import (
     ContactDraft,
     ContactValues,
     DesiredContact,
+    FieldChange,
     FieldValue,
     Item,
     Merged,
@@ -125,6 +126,18 @@ def test_both_made_the_same_change_only_moves_the_base() -> None:
     merged = merging(values(), theirs, values(role="Criminal Client"))
     assert merged.changes == ()
     assert merged.base.values.role == "Criminal Client"
+
+
+def test_changes_bear_the_names_that_staff_know() -> None:
+    named = replace(RULES, field_names={"county": "County"})
+    changes = merging(
+        values(county="LA", type="x"), written(values(county="LA", type="x")), values(county="Kern"), named
+    ).changes
+    assert changes == (FieldChange("customFields.County", "LA", "Kern"),)
+    both = merging(
+        values(county="LA", type="x"), written(values(county="LA", type="x")), values(county="LA", type="y"), named
+    )
+    assert both.changes == (FieldChange("customFields.type", "x", "y"),)
 
 
 def test_a_conflict_takes_the_source_and_is_listed_with_what_gave_way() -> None:
@@ -685,6 +698,9 @@ def test_what_we_wrote_alone_holds_nothing_typed() -> None:
     mine = replace(written(ours), custom_fields=(*written(ours).custom_fields, RemoteField("box", False)))
     assert not holds_typed(Base(ours), mine, RULES)
     assert holds_typed(None, mine, RULES)
+    local_midnight = replace(mine, custom_fields=(RemoteField("dob", "1985-06-15T04:00:00.000Z"),))
+    assert not holds_typed(Base(ours), local_midnight, RULES)
+    assert holds_typed(Base(ours), local_midnight, replace(RULES, date_keys=frozenset()))
 
 
 @pytest.mark.parametrize(

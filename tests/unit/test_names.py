@@ -121,6 +121,8 @@ def test_equal_after_folding(a: str, b: str) -> None:
         ("James Smith", "JamesxSmith", MatchLevel.SIMILAR),
         ("James Edward Smith", "Jame sSmith", MatchLevel.SIMILAR),
         ("Vanessa Smith", "Vanesa Smith", MatchLevel.SIMILAR),
+        ("Bob Smith", "Bpb Smith", MatchLevel.SIMILAR),
+        ("Al Smith", "Ap Smith", MatchLevel.OTHER),
         ("Penelope Buck", "enelope Buck", MatchLevel.SIMILAR),
         ("James Smith", "Jim Smith", MatchLevel.NICKNAME),
         ("James Smith", "Mr. James Smith", MatchLevel.EQUAL),

@@ -45,7 +45,6 @@ class Owner:
 
     holder: Holder
     external_id: str = ""
-    client_id: str = ""
     human: Human = UNKNOWN
     desired: DesiredContact | None = None
     link: Link | None = None
@@ -201,7 +200,7 @@ class Ledger:
         taker, link = self.taken.get(contact_id), context.known.owners.get(contact_id)
         if taker is not None:
             other = context.by_key[taker]
-            return Owner(Holder.ANOTHER, other.external_id, other.client_id, context.human(other), other, link)
+            return Owner(Holder.ANOTHER, other.external_id, context.human(other), other, link)
         if link is None:
             return self._find_owner_by_external_id(contact, desired)
         row = context.wanted_of(link)
@@ -213,7 +212,7 @@ class Ledger:
         else:
             holder = Holder.ANOTHER
         human = context.human(row) if row else make_human(person_of(link))
-        return Owner(holder, link.external_id, link.client_id, human, row, link)
+        return Owner(holder, link.external_id, human, row, link)
 
     def _find_owner_by_external_id(self, contact: RemoteContact, desired: DesiredContact) -> Owner:
         """A contact that this tool made belongs to the row that its external id names, though no link knows it."""
@@ -225,10 +224,10 @@ class Ledger:
             return NO_OWNER
         # What a row that has another contact once had is a leftover, as is what was made for a row that is gone.
         if self._has_other_contact(client_id, row, contact.contact_id):
-            return Owner(Holder.FORMER, row, client_id)
+            return Owner(Holder.FORMER, row)
         if contact.contact_id in self.vacated or not self.context.is_wanted(client_id, row):
-            return Owner(Holder.FORMER, row, client_id)
-        return Owner(Holder.ANOTHER, row, client_id)
+            return Owner(Holder.FORMER, row)
+        return Owner(Holder.ANOTHER, row)
 
     def _has_other_contact(self, client_id: str, external_id: str, contact_id: str) -> bool:
         """Whether the row has another contact than this one: from before, or since an earlier pass of this run."""
