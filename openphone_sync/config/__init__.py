@@ -777,7 +777,9 @@ def expand_home(path: Path) -> Path:
     try:
         return path.expanduser()
     except RuntimeError:
-        raise ConfigurationError(f"{path} is in no home folder of this machine; give the whole path") from None
+        raise ConfigurationError(
+            f"{path} names a home folder that this machine does not have; give the whole path"
+        ) from None
 
 
 def _home(environ: Mapping[str, str]) -> Path:

@@ -66,7 +66,7 @@ def export(
         progress.finish()
         if total is not None and tally.rows != total:
             raise RunError(
-                f"{source.name} had {total} rows and yielded {tally.rows}, so nothing was written; run again"
+                f"{source.name} had {total} rows and returned {tally.rows}, so nothing was written; run again"
             )
     return Exported(tally.rows, tally.size, clock.monotonic() - started)
 

@@ -305,7 +305,7 @@ def _refusal(response: HttpAnswer) -> ContactError | UnreachableError:
     if status == HTTPStatus.UNAUTHORIZED:
         return RefusedError(
             "OpenPhone refused the API key (401); check OPENPHONE_API_KEY (sent as it is, without Bearer), "
-            "and give a key made just now another minute"
+            "and give a new key another minute"
         )
     if status == HTTPStatus.PAYMENT_REQUIRED:
         return RefusedError("OpenPhone refused (402, payment required); check the workspace's plan and credit")

@@ -214,7 +214,7 @@ class Crontab:
     def _call(self, argument: str, table: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
         if self._program is None:
             raise NoCrontabError(
-                "this system has no crontab program; install cron, or give the line of schedule show to whatever starts jobs here"
+                "this system has no crontab program; install cron, or give the line of schedule show to your own scheduler"
             )
         try:
             return subprocess.run(

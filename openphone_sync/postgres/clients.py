@@ -176,7 +176,7 @@ class _QueryRelation:
         twice = sorted({name for name in self.columns if self.columns.count(name) > 1})
         if twice:
             raise ConfigurationError(
-                f"OPENPHONE_CLIENT_QUERY yields the column {twice[0]} twice; give each column a name of its own"
+                f"OPENPHONE_CLIENT_QUERY returns the column {twice[0]} twice; give each column a name of its own"
             )
 
     def row_security(self, connection: psycopg.Connection[Any]) -> bool:

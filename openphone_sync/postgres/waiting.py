@@ -79,7 +79,7 @@ class WatchedConnection(psycopg.Connection[Any]):
         if silent_s > self.silence_s:
             raise UnreachableError(
                 f"the database has sent nothing for {silent_s:.0f} s, so the query was cancelled; "
-                "see whether the server is well, and run again"
+                "check that the server is up, and run again"
             )
 
 

@@ -60,7 +60,7 @@ def find_undoing(store: Store, run_id: str) -> Undoing:
         record = find_run(store, run_id)
     if record.command == "rollback":
         raise ConfigurationError(
-            f"{record.run_id} is a rollback; release what it took back with review separate --all --evidence rollback"
+            f"{record.run_id} is a rollback; release what it undid with openphone-sync review separate --all --evidence rollback"
         )
     writes = store.count_writes(record.run_id)
     if not writes:
@@ -105,7 +105,7 @@ def _warn_of_unknown(journal: Iterable[JournalEntry]) -> Iterator[str]:
                 "run rollback without --dry-run, which recovers it first"
             )
         elif entry.result is Result.UNFINISHED and entry.message == RECOVERED and entry.kind is not ActionKind.DELETE:
-            yield f"{entry.external_id}: nobody knows whether its {entry.kind} was carried out; look at it in the app"
+            yield f"{entry.external_id}: it is not known whether its {entry.kind} was carried out; check it in the app"
 
 
 def _warn_of_kept(actions: Sequence[Action]) -> list[str]:

@@ -111,7 +111,9 @@ def follow_plan(saved: SavedPlan, plan: Plan) -> Plan:
     moved = sorted(key for key in {*now, *saved.digests} if now.get(key) != saved.digests.get(key))
     if moved:
         named = ", ".join(moved[:NAMED]) + (f" and {len(moved) - NAMED} more" if len(moved) > NAMED else "")
-        raise StaleError(f"the source moved since the plan was made: {named}; make a new one with dry-run --out")
+        raise StaleError(
+            f"the client table changed since the plan was made: {named}; make a new one with dry-run --out"
+        )
     bound = [
         replace(action, expected=saved.contacts.get(action.link.external_id, ""))
         if isinstance(action, Update)

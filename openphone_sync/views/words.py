@@ -28,8 +28,8 @@ _WORDS: Mapping[Reason, str] = {
     Reason.ROLLED_BACK: "rolled back: run {detail} was undone",
     Reason.FORGOTTEN: "forgotten on request: not created again",
     Reason.SAME_PERSON: "same person as {detail}",
-    Reason.SEVERAL_CARRY_ID: "several contacts carry its external id",
-    Reason.ID_OF_OTHER_SOURCE: "a contact of another source carries its external id",
+    Reason.SEVERAL_CARRY_ID: "several contacts have its external id",
+    Reason.ID_OF_OTHER_SOURCE: "a contact of another source has its external id",
     Reason.SEVERAL_CANDIDATES: "several contacts on equal evidence",
     Reason.WANTED_BY_ANOTHER: "another of our people fits the contact as well",
     Reason.PHONE_OTHER_NAME: "same phone, another name",
@@ -47,7 +47,7 @@ _WORDS: Mapping[Reason, str] = {
     Reason.DELETED_SINCE: "it was deleted since",
     Reason.EXISTS_AGAIN: "it exists already",
     Reason.NOTHING_LEFT: "nothing is left of it",
-    Reason.REPLACED_SINCE: "another contact stands in its place now",
+    Reason.REPLACED_SINCE: "another contact is linked in its place now",
 }
 
 

@@ -28,6 +28,6 @@ def test_no_text_is_taken_for_a_request() -> None:
 
 @pytest.mark.system("groff")
 def test_groff_finds_no_fault_in_it() -> None:
-    done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", PAGE], capture_output=True, check=False)
+    done = subprocess.run(["groff", "-man", "-Tutf8", "-P-cbou", "-ww", PAGE], capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"--accept-source" in done.stdout

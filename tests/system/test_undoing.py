@@ -276,7 +276,7 @@ def test_updates_of_a_run_that_was_killed_are_taken_back_or_named(office: Office
     assert ran.code == 0
     assert read_counties(office) == ["LA"] * MANY
     named = [
-        warning for warning in ran.json["warnings"] if "nobody knows whether its update was carried out" in warning
+        warning for warning in ran.json["warnings"] if "it is not known whether its update was carried out" in warning
     ]
     assert len(named) == (0 if committed else MANY - ANSWERED)
     night = office.sync()
