@@ -78,12 +78,13 @@ def _measure_memory(folder: Path, size: int) -> tuple[int, int, Fetched]:
         return size, sandbox.conversations.count()[1], _fetch(sandbox, folder / str(size), UNLIMITED)
 
 
+# The peak is VmHWM: ru_maxrss begins with that of the parent, which is the sandbox here.
 def _fetch(sandbox: SandboxServer, folder: Path, settings: dict[str, str]) -> Fetched:
     sandbox.forget_requests()
     code = (
-        "import sys, atexit, resource\n"
+        "import sys, atexit, re, pathlib\n"
         "from openphone_sync.cli import main\n"
-        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "peak = lambda: re.search(r'VmHWM:\\s+(\\d+)', pathlib.Path('/proc/self/status').read_text())[1]\n"
         "atexit.register(lambda: sys.stderr.write(f'\\n{peak()}'))\n"
         "main()\n"
     )

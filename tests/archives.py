@@ -17,12 +17,12 @@ def read_contents(folder: Path) -> dict[str, Any]:
     """The newest form of every item by file and key, and the hash of every file of media by the item that shows it."""
     archive = read_archive(folder)
     contents: dict[str, Any] = {}
-    for conversation_id, entry in archive.manifest.conversations.items():
+    for conversation_id, entry in archive.conversations.items():
         items = list(find_newest(archive.read_lines(conversation_id)))
         twice = [key for key, count in Counter(item.key for item in items).items() if count > 1]
         assert not twice, f"{twice} are twice in {entry.file}"
         contents |= {f"{entry.file} {'/'.join(item.key)}": without_signatures(item) for item in items}
-    for sha256, media in archive.manifest.media.items():
+    for sha256, media in archive.media.items():
         assert hashlib.sha256((folder / media.file).read_bytes()).hexdigest() == sha256
         contents |= {f"media {'/'.join(map(str, item))}": sha256 for item in media.items}
     return contents

@@ -34,6 +34,7 @@ from openphone_sync.documents import SCHEMA_VERSION, format_size
 from openphone_sync.errors import ConfigurationError, RunError
 from openphone_sync.ops.files import replacing
 from openphone_sync.rules.mapping import MappingRules
+from openphone_sync.views.ids import find_client_id
 from openphone_sync.wiring import SystemClock, open_fetch, open_source, read_state
 
 LISTED = 20
@@ -199,7 +200,8 @@ def _find_phones(settings: Settings, clients: list[str], phones: list[str]) -> f
     if clients:
         source = (lambda: open_source(settings)) if settings.database_url else None
         with read_state(settings) as store:
-            for client_id in clients:
+            for typed in clients:
+                client_id = find_client_id(typed, store, source) or typed
                 found |= find_client_phones(client_id, store, source, _make_rules(settings))
     return frozenset(found)
 

@@ -12,6 +12,7 @@ from openphone_sync.cli.running import open_command
 from openphone_sync.run.context import SyncOptions
 from openphone_sync.views.explain import explain as make_explanation
 from openphone_sync.views.explain import find_client
+from openphone_sync.views.ids import find_client_id
 
 app = make_app()
 
@@ -40,14 +41,13 @@ def show_client(
     """Explain a client on stdout."""
     settings = read_settings(context, require=BOTH)
     with open_command(settings, read_globals(context), "explain", SyncOptions(), read_only=True) as (run_context, _):
+        store, open_source, check_going = run_context.store, run_context.open_source, run_context.check_going
         if client_id is None:
-            client_id = find_client(
-                phone or "", settings, run_context.store, run_context.open_source, run_context.check_going
-            )
-        document = make_explanation(
-            client_id, settings, run_context.store, run_context.workspace, run_context.open_source
-        )
-        run_context.check_going()
+            client_id = find_client(phone or "", settings, store, open_source, check_going)
+        else:
+            client_id = find_client_id(client_id, store, open_source, check_going) or client_id
+        document = make_explanation(client_id, settings, store, run_context.workspace, open_source)
+        check_going()
     if as_json:
         print_json(document)
     else:

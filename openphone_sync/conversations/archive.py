@@ -6,8 +6,9 @@ next call of the command.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -30,7 +31,13 @@ from openphone_sync.conversations.archive_plan import (
 from openphone_sync.conversations.archive_thread import ThreadTools, work_on
 from openphone_sync.documents import SCHEMA_VERSION, format_time
 from openphone_sync.errors import ContactError, InterruptedRunError, NotSentError, RunError, StaleError
-from openphone_sync.openphone.conversations import Conversation, ConversationReader, find_number_ids
+from openphone_sync.openphone.conversations import (
+    Conversation,
+    ConversationReader,
+    find_number_ids,
+    parse_conversation,
+)
+from openphone_sync.ops.disk_map import DiskMap
 from openphone_sync.ops.http import Downloaded
 from openphone_sync.ports import Clock, NotedProgress
 
@@ -92,22 +99,25 @@ def _carry_out(work: ThreadTools, tools: FetchTools, started_at: float) -> RunEr
     """List, then work on every thread that has something new. The error that ended it half-way."""
     archive = work.archive
     try:
-        threads = _begin(work, tools, started_at)
+        listing, count = _begin(work, tools, started_at)
     except (RunError, NotSentError) as error:
         if tools.signal_number():
             return InterruptedRunError(tools.signal_number())
         raise error if isinstance(error, RunError) else RunError(str(error)) from error
     try:
-        _work_on_all(threads, work, tools)
+        _work_on_all(_find_threads(listing, work), count, work, tools)
     except RunError as error:
         return error
     archive.manifest.unavailable = work.refusals.list_closed()
     return InterruptedRunError(tools.signal_number()) if tools.signal_number() else None
 
 
-def _begin(work: ThreadTools, tools: FetchTools, started_at: float) -> list[Thread]:
-    """What there is to do; nothing of the archive but its manifest is touched before that is known."""
-    archive, options, bounds = work.archive, work.options, work.bounds
+def _begin(work: ThreadTools, tools: FetchTools, started_at: float) -> tuple[Listing, int]:
+    """What is listed, and how many threads of it have something new.
+
+    Nothing of the archive but its manifest is touched before that is known.
+    """
+    archive, options = work.archive, work.options
     numbers = tools.reader.read_numbers()
     _check_workspace(archive, find_number_ids(numbers))
     try:
@@ -116,13 +126,18 @@ def _begin(work: ThreadTools, tools: FetchTools, started_at: float) -> list[Thre
         raise
     except ContactError:  # names of staff are a convenience: the archive is whole without them
         people = []
-    wanted = select(_list_conversations(tools), options, bounds, archive.entry)
-    threads = make_threads(wanted, options, bounds, archive.entry)
-    work.tally.add(selected=len(wanted), unchanged=len(wanted) - sum(len(one.conversations) for one in threads))
+    listing = Listing(_list_conversations(tools))
+    threads = requests = 0
+    for thread in _find_threads(listing, work):
+        threads += 1
+        requests += count_requests([thread], options, work.bounds, archive.entry)
+        work.tally.add(unchanged=-len(thread.conversations))
+    selected = sum(len(group) for group in _select_groups(listing, work))
+    work.tally.add(selected=selected, unchanged=selected)
     archive.save_workspace({"phoneNumbers": numbers, "users": people})
     archive.manifest.asked = _note_asked(archive.manifest.asked, options, started_at)
-    _announce(threads, work, tools)
-    return threads
+    _announce(threads, requests, tools)
+    return listing, threads
 
 
 def _check_workspace(archive: Archive, number_ids: frozenset[str]) -> None:
@@ -135,69 +150,113 @@ def _check_workspace(archive: Archive, number_ids: frozenset[str]) -> None:
     archive.manifest.phone_number_ids = sorted(known | number_ids)
 
 
-def _list_conversations(tools: FetchTools) -> list[Conversation]:
+class Listing:
+    """The conversations as listed, grouped by office number and people, on disk: there may be very many."""
+
+    def __init__(self, conversations: DiskMap[Conversation]) -> None:
+        self._conversations = conversations
+        self._groups = DiskMap(_encode_json, json.loads)
+        for key, one in conversations.items():
+            name = json.dumps([one.number_id, sorted(set(one.participants))])
+            self._groups[name] = [*(self._groups.get(name) or ()), key]
+
+    def read_groups(self) -> Iterator[list[Conversation]]:
+        """Those with the same people on the same number together, the group of the latest activity first."""
+        for keys in self._groups.values():
+            yield [one for key in keys if (one := self._conversations.get(key))]
+
+
+def _select_groups(listing: Listing, work: ThreadTools) -> Iterator[list[Conversation]]:
+    return (select(group, work.options, work.bounds, work.archive.entry) for group in listing.read_groups())
+
+
+def _find_threads(listing: Listing, work: ThreadTools) -> Iterator[Thread]:
+    """The threads with something new. Working on one changes nothing of what is decided about the others."""
+    for group in _select_groups(listing, work):
+        yield from make_threads(group, work.options, work.bounds, work.archive.entry)
+
+
+def _encode_json(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def _list_conversations(tools: FetchTools) -> DiskMap[Conversation]:
     """Every conversation. One that somebody writes in meanwhile moves to the front, past pages that were not read yet.
 
     So the front is read again until it shows no conversation that is not known.
     """
     tools.progress.start("listing conversations", None)
-    found: dict[str, Conversation] = {}
+    found = DiskMap(
+        lambda one: _encode_json(one.item.document), lambda content: parse_conversation(json.loads(content))
+    )
     pages = 0
     for page in tools.reader.read_conversations():
         pages += 1
-        found.update((one.conversation_id, one) for one in page)
+        for one in page:
+            found[one.conversation_id] = one
         tools.progress.advance(len(page))
     for _ in range(MOST_LOOKS if pages > 1 else 0):
         known = len(found)
         for page in tools.reader.read_conversations():
             moved = [one for one in page if found.get(one.conversation_id) != one]
-            found.update((one.conversation_id, one) for one in moved)
+            for one in moved:
+                found[one.conversation_id] = one
             if not moved:
                 break
         if len(found) == known:
             break
     tools.progress.finish()
-    return list(found.values())
+    return found
 
 
-def _announce(threads: Sequence[Thread], work: ThreadTools, tools: FetchTools) -> None:
+def _announce(threads: int, count: int, tools: FetchTools) -> None:
     """Before a long fetch: how many requests it takes at least, and how long."""
-    count = count_requests(threads, work.options, work.bounds, work.archive.entry)
     if count * tools.spacing_s >= LONG_FETCH_S:
         tools.tell(
-            f"{len(threads):,} conversations to bring up to date: at least {count:,} requests and "
+            f"{threads:,} conversations to bring up to date: at least {count:,} requests and "
             f"{count * tools.spacing_s / 60:.0f} minutes at {1 / tools.spacing_s:.1f} requests a second, and more for long "
             "conversations and for what belongs to calls; it can be stopped at any time, and the same command goes on"
         )
 
 
-def _work_on_all(threads: Sequence[Thread], work: ThreadTools, tools: FetchTools) -> None:
+def _work_on_all(threads: Iterable[Thread], count: int, work: ThreadTools, tools: FetchTools) -> None:
     """The first error that ends the fetch ends the others' sending too, and is raised when all have ended."""
+    errors: list[BaseException] = []
 
-    def work_on_one(thread: Thread) -> str:
+    def work_on_one(thread: Thread) -> None:
+        outcome = "left"
         try:
             work_on(thread, work)
+            outcome = "fetched"
         except NotSentError:
-            return "left"
+            pass
         except BaseException:
             tools.halt()
             raise
-        return "fetched"
+        finally:
+            work.tally.add(**{outcome: len(thread.conversations)})
 
-    tools.progress.start("archiving", len(threads))
-    error: BaseException | None = None
-    with ThreadPoolExecutor(THREADS_AT_ONCE, "thread") as pool:
-        jobs = {pool.submit(work_on_one, thread): thread for thread in threads}
-        for job in as_completed(jobs):
-            error = error or job.exception()
-            outcome = "left" if job.exception() else job.result()
-            work.tally.add(**{outcome: len(jobs[job].conversations)})
+    def note(jobs: Iterable[Future[None]]) -> None:
+        for job in jobs:
+            error = job.exception()
+            errors.extend([error] if error else [])
             tools.progress.advance()
-            counts = work.tally.counts
-            tools.progress.note(f"{counts['added']:,} items, {counts['files']:,} files")
+        counts = work.tally.counts
+        tools.progress.note(f"{counts['added']:,} items, {counts['files']:,} files")
+
+    tools.progress.start("archiving", count)
+    running: set[Future[None]] = set()
+    with ThreadPoolExecutor(THREADS_AT_ONCE, "thread") as pool:
+        for thread in threads:
+            running.add(pool.submit(work_on_one, thread))
+            if len(running) >= 2 * THREADS_AT_ONCE:
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                note(done)
+        for job in as_completed(running):
+            note([job])
     tools.progress.finish()
-    if error is not None:
-        raise error
+    if errors:
+        raise errors[0]
 
 
 def _note_asked(asked: Sequence[Asked], options: FetchOptions, now: float) -> list[Asked]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -21,7 +22,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 
@@ -29,6 +30,7 @@ from openphone_sync.conversations.lines import Line, encode_line, find_newest, p
 from openphone_sync.documents import SCHEMA_VERSION, format_time, to_json
 from openphone_sync.errors import ConfigurationError, LockedError
 from openphone_sync.openphone.conversations import Conversation, Kind, MediaLink, parse_item
+from openphone_sync.ops.disk_map import DiskMap
 from openphone_sync.ops.files import replacing
 from openphone_sync.ops.http import Downloaded
 
@@ -38,6 +40,8 @@ LOCK = ".lock"
 WORKSPACE = "workspace.json"
 CONVERSATIONS = "conversations"
 MEDIA = "media"
+
+_T = TypeVar("_T")
 
 _PLAIN_ID = re.compile(r"CN[A-Za-z0-9_-]{1,64}")
 _PART_FILE = re.compile(r"\..+\.part")
@@ -135,7 +139,10 @@ class Asked(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Manifest(msgspec.Struct, rename="camel"):
-    """`manifest.json`. ``unavailable`` are kinds of requests that the key or the plan did not allow at the last fetch."""
+    """What `manifest.json` says of the whole archive.
+
+    ``unavailable`` are kinds of requests that the key or the plan did not allow at the last fetch.
+    """
 
     created_at: str
     updated_at: str = ""
@@ -149,6 +156,11 @@ class Manifest(msgspec.Struct, rename="camel"):
     asked: list[Asked] = []
     unavailable: list[str] = []
     files: dict[str, str] = {}
+
+
+class _WholeManifest(Manifest, rename="camel"):
+    """`manifest.json` in one piece, as it is read where another program has laid out its lines."""
+
     conversations: dict[str, Entry] = {}
     media: dict[str, MediaFile] = {}
 
@@ -178,23 +190,34 @@ class Verified:
 
 
 class Archive:
-    """An open archive. Safe for many threads, of which each works on conversations of its own."""
+    """An open archive. Safe for many threads, of which each works on conversations of its own.
+
+    ``conversations`` are entries by id and ``media`` files by SHA-256, both on disk: an archive may have very many.
+    """
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.folder = folder
         self.manifest = manifest
+        self.conversations = DiskMap(msgspec.json.encode, msgspec.json.Decoder(Entry).decode)
+        self.media = DiskMap(msgspec.json.encode, msgspec.json.Decoder(MediaFile).decode)
         self._lock = threading.Lock()
         self._progress: BinaryIO | None = None
-        self._had = {tuple(item): sha for sha, file in manifest.media.items() for item in file.items}
+        self._had = DiskMap(str.encode, bytes.decode)
 
     def entry(self, conversation_id: str) -> Entry | None:
         """What is archived of a conversation."""
-        return self.manifest.conversations.get(conversation_id)
+        return self.conversations.get(conversation_id)
+
+    def add_media(self, sha256: str, media: MediaFile) -> None:
+        """Take a file of media into the manifest."""
+        self.media[sha256] = media
+        for item in media.items:
+            self._had[_media_key(item)] = sha256
 
     def find_media(self, link: MediaLink) -> MediaFile | None:
         """The archived file that an item names; None where it was not had."""
-        sha = self._had.get(_media_key(link))
-        return self.manifest.media.get(sha) if sha else None
+        sha = self._had.get(_media_key(_find_place(link)))
+        return self.media.get(sha) if sha else None
 
     def read_lines(self, conversation_id: str) -> list[Line]:
         """The lines of a conversation; none where it is new. `ConfigurationError` where the file is not as it was written."""
@@ -236,8 +259,7 @@ class Archive:
         if known is None or known.sha256 != entry.sha256:
             with replacing(self.folder / entry.file) as file:
                 file.write(content)
-        with self._lock:
-            self.manifest.conversations[conversation.conversation_id] = entry
+        self.conversations[conversation.conversation_id] = entry
 
     def save_media(self, link: MediaLink, write: Callable[[BinaryIO], Downloaded]) -> Downloaded:
         """Have ``write`` stream a file to disk, and put it in its place under its hash."""
@@ -249,15 +271,14 @@ class Archive:
                 file.flush()
                 os.fsync(file.fileno())
             with self._lock:
-                known = self.manifest.media.get(done.sha256)
-                items = [*(known.items if known else []), _media_key(link)]
+                known = self.media.get(done.sha256)
+                items = [*(known.items if known else []), _find_place(link)]
                 path = known.file if known else f"{MEDIA}/{done.sha256}{_ENDINGS.get(done.media_type, '')}"
                 media = MediaFile(path, done.size, done.media_type, items)
                 self._append(_Progress(media=done.sha256, file=media))
                 if known is None:
                     Path(name).replace(self.folder / path)
-                self.manifest.media[done.sha256] = media
-                self._had[_media_key(link)] = done.sha256
+                self.add_media(done.sha256, media)
         finally:
             with suppress(FileNotFoundError):
                 Path(name).unlink()
@@ -275,10 +296,10 @@ class Archive:
     def save_manifest(self, now: float) -> str:
         """Write the manifest, which ends the progress file; returns the manifest's own SHA-256."""
         with self._lock:
-            _sum_up(self.manifest, now)
+            _sum_up(self, now)
             digest = hashlib.sha256()
             with replacing(self.folder / MANIFEST) as file:
-                for piece in _encode_manifest(self.manifest):
+                for piece in _encode_manifest(self):
                     file.write(piece)
                     digest.update(piece)
             self.close()
@@ -331,7 +352,7 @@ def opening_archive(folder: Path, now: float) -> Iterator[Archive]:
         _prepare(folder)
         with _locked(folder):
             _sweep(folder)
-            archive = Archive(folder, _open_manifest(folder, now))
+            archive = _open_archive(folder, now)
             try:
                 yield archive
             finally:
@@ -341,19 +362,19 @@ def opening_archive(folder: Path, now: float) -> Iterator[Archive]:
 def read_archive(folder: Path) -> Archive:
     """The archive for reading only; `ConfigurationError` where it is none, `LockedError` while a fetch works on it."""
     with plain_errors(folder):
-        manifest = _read_manifest(folder)
-        if manifest is None:
+        archive = _read_manifest(folder)
+        if archive is None:
             raise ConfigurationError(
                 f"{folder} is not an archive: it has no {MANIFEST}; give the folder of an archive fetch"
             )
         _check_unlocked(folder)
-        return Archive(folder, _replay(folder, manifest))
+        _replay(archive)
+        return archive
 
 
 def verify(folder: Path) -> Verified:
     """Hold every file of an archive against the manifest. Raises as `read_archive` does."""
-    manifest = read_archive(folder).manifest
-    wanted = _list_wanted(manifest)
+    wanted = _list_wanted(read_archive(folder))
     present = set(_list_present(folder))
     changed = sorted(name for name in present & set(wanted) if not _is_unchanged(folder / name, wanted[name]))
     return Verified(
@@ -366,10 +387,7 @@ def verify(folder: Path) -> Verified:
 
 def find_damage(archive: Archive) -> list[str]:
     """Files that are missing, or have another size than they were written with: what half a copy looks like."""
-    manifest = archive.manifest
-    sizes = {entry.file: entry.bytes for entry in manifest.conversations.values()}
-    sizes |= {media.file: media.bytes for media in manifest.media.values()}
-    return [name for name, size in sizes.items() if _size(archive.folder / name) != size]
+    return [one.file for one in _list_files(archive) if _size(archive.folder / one.file) != one.bytes]
 
 
 def make_damaged(folder: Path, names: Sequence[str]) -> ConfigurationError:
@@ -436,78 +454,127 @@ def _prepare(folder: Path) -> None:
         (folder / name).mkdir(mode=0o700, exist_ok=True)
 
 
-def _open_manifest(folder: Path, now: float) -> Manifest:
-    """The manifest with the progress of a fetch that was killed; a new one is written at once."""
-    manifest = _read_manifest(folder)
-    whole = Manifest(created_at=format_time(now)) if manifest is None else _replay(folder, manifest)
-    if manifest is None or (folder / PROGRESS).exists():
-        Archive(folder, whole).save_manifest(now)
-    return whole
+def _open_archive(folder: Path, now: float) -> Archive:
+    """The archive with the progress of a fetch that was killed; the manifest of a new one is written at once."""
+    archive = _read_manifest(folder)
+    is_new = archive is None
+    archive = archive or Archive(folder, Manifest(created_at=format_time(now)))
+    _replay(archive)
+    if is_new or (folder / PROGRESS).exists():
+        archive.save_manifest(now)
+    return archive
 
 
-def _read_manifest(folder: Path) -> Manifest | None:
+def _read_manifest(folder: Path) -> Archive | None:
     try:
-        content = (folder / MANIFEST).read_bytes()
+        try:
+            with (folder / MANIFEST).open("rb") as file:
+                archive = _read_lines(folder, file)
+        except msgspec.DecodeError:
+            archive = _read_whole(folder)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    try:
-        manifest = msgspec.json.decode(content, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise ConfigurationError(
             f"{folder / MANIFEST} is damaged; put it back from a copy, or fetch into a new folder"
         ) from None
-    if manifest.schema_version != SCHEMA_VERSION:
+    if archive.manifest.schema_version != SCHEMA_VERSION:
         raise ConfigurationError(f"{folder} was written by a newer version; update openphone-sync")
-    return manifest
+    return archive
 
 
-def _replay(folder: Path, manifest: Manifest) -> Manifest:
+def _read_lines(folder: Path, file: BinaryIO) -> Archive:
+    """The manifest as `_encode_manifest` laid it out, line by line. `msgspec.DecodeError` where it is laid out otherwise."""
+    lines = itertools.takewhile(_start_of("conversations").__ne__, file)
+    head = b"".join(lines).rstrip().removesuffix(b",")
+    archive = Archive(folder, msgspec.json.decode(head + b"}", type=Manifest))
+    for key, entry in _read_rows(file, dict[str, Entry]):
+        archive.conversations[key] = entry
+    if file.readline() != _start_of("media"):
+        raise msgspec.DecodeError
+    for key, media in _read_rows(file, dict[str, MediaFile]):
+        archive.add_media(key, media)
+    if file.read() != b"}\n":
+        raise msgspec.DecodeError
+    return archive
+
+
+def _read_rows(file: BinaryIO, kind: type[dict[str, _T]]) -> Iterator[tuple[str, _T]]:
+    decoder = msgspec.json.Decoder(kind)
+    for line in file:
+        if line.startswith(b" }"):
+            return
+        yield from decoder.decode(b"{" + line.rstrip().removesuffix(b",") + b"}").items()
+    raise msgspec.DecodeError
+
+
+def _read_whole(folder: Path) -> Archive:
+    whole = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=_WholeManifest)
+    archive = Archive(folder, whole)
+    for key, entry in whole.conversations.items():
+        archive.conversations[key] = entry
+    for key, media in whole.media.items():
+        archive.add_media(key, media)
+    return archive
+
+
+def _replay(archive: Archive) -> None:
     """Take over what the progress file says, as far as it is true of the files: a kill may have come before the rename."""
+    folder = archive.folder
     try:
-        texts = (folder / PROGRESS).read_bytes().split(b"\n")
+        file = (folder / PROGRESS).open("rb")
     except FileNotFoundError:
-        return manifest
-    told: dict[str, list[Entry]] = {}
-    for text in texts:
-        with suppress(msgspec.DecodeError):  # the last line may be cut off
-            line = msgspec.json.decode(text, type=_Progress)
-            if line.file is not None and _size(folder / line.file.file) == line.file.bytes:
-                manifest.media[line.media] = line.file
-            if line.entry is not None:
-                told.setdefault(line.conversation, []).append(line.entry)
+        return
+    told = DiskMap(msgspec.json.encode, msgspec.json.Decoder(list[Entry]).decode)
+    with file:
+        for text in file:
+            with suppress(msgspec.DecodeError):  # the last line may be cut off
+                line = msgspec.json.decode(text, type=_Progress)
+                if line.file is not None and _size(folder / line.file.file) == line.file.bytes:
+                    archive.add_media(line.media, line.file)
+                if line.entry is not None:
+                    told[line.conversation] = [*(told.get(line.conversation) or ()), line.entry]
     for conversation_id, entries in told.items():
         true = [one for one in entries if _is_unchanged(folder / one.file, one.sha256)]
         if true:
-            manifest.conversations[conversation_id] = true[-1]
-    return manifest
+            archive.conversations[conversation_id] = true[-1]
 
 
-def _sum_up(manifest: Manifest, now: float) -> None:
+def _sum_up(archive: Archive, now: float) -> None:
     """Bring what the manifest says of the whole archive up to date."""
-    entries = manifest.conversations.values()
-    counts = sum((Counter(entry.counts) for entry in entries), Counter[str]())
+    manifest = archive.manifest
+    counts, gaps, first, last = Counter[str](), Counter[str](), "", ""
+    for entry in archive.conversations.values():
+        counts.update(entry.counts)
+        gaps.update(f"{gap.part}: {gap.why}" for gap in entry.gaps)
+        first = min((time for time in (first, entry.first) if time), key=parse_time, default="")
+        last = max((time for time in (last, entry.last) if time), key=parse_time, default="")
     manifest.updated_at = format_time(now)
     manifest.tool = {"name": "openphone-sync", "version": version("openphone-sync")}
-    manifest.counts = {"conversations": len(entries), **dict(sorted(counts.items())), "media": len(manifest.media)}
-    manifest.first = min((entry.first for entry in entries if entry.first), default="", key=parse_time)
-    manifest.last = max((entry.last for entry in entries if entry.last), default="", key=parse_time)
-    manifest.gaps = dict(Counter(f"{gap.part}: {gap.why}" for entry in entries for gap in entry.gaps))
+    manifest.counts = {
+        "conversations": len(archive.conversations),
+        **dict(sorted(counts.items())),
+        "media": len(archive.media),
+    }
+    manifest.first, manifest.last, manifest.gaps = first, last, dict(gaps)
 
 
-def _encode_manifest(manifest: Manifest) -> Iterator[bytes]:
-    """JSON in pieces, one line for each conversation and each file of media: it is the largest thing in memory."""
-    head = msgspec.structs.replace(manifest, conversations={}, media={})
-    names = ("conversations", "media")
-    fields = {key: value for key, value in msgspec.to_builtins(head).items() if key not in names}
-    yield msgspec.json.format(msgspec.json.encode(fields), indent=1)[:-2]
-    for name in names:
-        yield f',\n "{name}": {{'.encode()
+def _encode_manifest(archive: Archive) -> Iterator[bytes]:
+    """JSON in pieces, one line for each conversation and each file of media, so that memory does not grow with them."""
+    yield msgspec.json.format(msgspec.json.encode(archive.manifest), indent=1)[:-2]
+    sections: Sequence[tuple[str, DiskMap[Any]]] = (("conversations", archive.conversations), ("media", archive.media))
+    for name, rows in sections:
+        yield b",\n" + _start_of(name).rstrip()
         between = b"\n"
-        for key, entry in getattr(manifest, name).items():
-            yield between + b"  " + msgspec.json.encode(key) + b": " + msgspec.json.encode(entry)
+        for key, row in rows.items():
+            yield between + b"  " + msgspec.json.encode(key) + b": " + msgspec.json.encode(row)
             between = b",\n"
         yield b"\n }"
     yield b"\n}\n"
+
+
+def _start_of(section: str) -> bytes:
+    return f' "{section}": {{\n'.encode()
 
 
 def _write_whole(file: BinaryIO, line: bytes) -> None:
@@ -553,9 +620,14 @@ def _sweep(folder: Path) -> None:
                 file.unlink()
 
 
-def _list_wanted(manifest: Manifest) -> dict[str, str]:
-    wanted = {entry.file: entry.sha256 for entry in manifest.conversations.values()}
-    return {**wanted, **{media.file: sha for sha, media in manifest.media.items()}, **manifest.files}
+def _list_files(archive: Archive) -> Iterator[Entry | MediaFile]:
+    yield from archive.conversations.values()
+    yield from archive.media.values()
+
+
+def _list_wanted(archive: Archive) -> dict[str, str]:
+    wanted = {entry.file: entry.sha256 for entry in archive.conversations.values()}
+    return {**wanted, **{media.file: sha for sha, media in archive.media.items()}, **archive.manifest.files}
 
 
 def _list_present(folder: Path) -> Iterator[str]:
@@ -582,6 +654,10 @@ def _size(path: Path) -> int:
         return -1
 
 
-def _media_key(link: MediaLink) -> tuple[str, str, str, int]:
+def _find_place(link: MediaLink) -> tuple[str, str, str, int]:
     item = link.item
     return item.kind.value, item.call_id, item.item_id, link.index
+
+
+def _media_key(place: tuple[str, str, str, int]) -> str:
+    return msgspec.json.encode(place).decode()

@@ -76,11 +76,7 @@ class Row:
 
 def select_entries(archive: Archive, phones: frozenset[str]) -> list[tuple[str, Entry]]:
     """The archived conversations with these people, the earliest first; `ConfigurationError` where there is none."""
-    found = [
-        (key, entry)
-        for key, entry in archive.manifest.conversations.items()
-        if not phones.isdisjoint(entry.participants)
-    ]
+    found = [(key, entry) for key, entry in archive.conversations.items() if not phones.isdisjoint(entry.participants)]
     if not found:
         raise ConfigurationError(
             f"the archive {archive.folder} has no conversation with these numbers; "

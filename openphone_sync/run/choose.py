@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 
 from openphone_sync.errors import ConfigurationError
 from openphone_sync.run.context import Context
 from openphone_sync.views.explain import find_client
-from openphone_sync.views.ids import find_id
+from openphone_sync.views.ids import find_client_id
 
 
 def find_clients(ids: Sequence[str], phone: str | None, context: Context) -> tuple[str, ...]:
@@ -23,14 +22,7 @@ def find_clients(ids: Sequence[str], phone: str | None, context: Context) -> tup
 
 
 def _find(typed: str, context: Context) -> str:
-    with closing(context.open_source()) as source:
-        if source.read_client(typed) is not None:
-            return typed
-        known: list[str] = []
-        for row in source.read_clients():
-            context.check_going()
-            known.append(row.client_id)
-    found = find_id(typed.removeprefix("client_"), known)
+    found = find_client_id(typed, None, context.open_source, context.check_going)
     if found is None:
         raise ConfigurationError(f"no client has the id {typed}; look it up in the client table")
     return found

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from typing import TYPE_CHECKING
 
 from openphone_sync.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from openphone_sync.ports import ClientSource
+    from openphone_sync.state import Store
 
 SHORTEST = 6
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
@@ -35,6 +41,32 @@ def find_id(text: str, known: Iterable[str]) -> str | None:
     if len(found) > 1:
         raise ConfigurationError(f"several ids begin with {text} ({', '.join(sorted(found)[:5])}); give a longer one")
     return found[0] if found else None
+
+
+def find_client_id(
+    typed: str,
+    store: Store | None,
+    open_source: Callable[[], ClientSource] | None,
+    check_going: Callable[[], None] = lambda: None,
+) -> str | None:
+    """The client that is meant, among those of the state and those of the client table, as far as they are given.
+
+    As `find_id`; an external id's prefix ``client_`` may be there or not.
+    """
+    bare = typed.removeprefix(_PREFIX)
+    known = [one.client_id for one in store.read_clients()] if store else []
+    for exact in (typed, bare):
+        if exact in known:
+            return exact
+    if open_source is not None:
+        with closing(open_source()) as source:
+            for exact in (typed, bare):
+                if source.read_client(exact) is not None:
+                    return exact
+            for row in source.read_clients() if len(bare) >= SHORTEST else ():
+                check_going()
+                known.append(row.client_id)
+    return find_id(bare, known)
 
 
 def shorten(external_id: str) -> str:

@@ -98,16 +98,17 @@ def find_problems(
 def acknowledge(store: Store, typed: Sequence[str], now: float) -> list[str]:
     """Take people who are gone from the source off the list; their external ids.
 
-    An id of a client stands for all of its contacts. `ConfigurationError` where nobody with the id is listed.
+    An id of a client, or its beginning, stands for all of its contacts. `ConfigurationError` where nobody with the id is listed.
     """
     gone = store.read_links_standing(Standing.ORPHANED)
+    listed = [link.external_id for link in gone]
     ids: list[str] = []
     for text in typed:
-        of_client = [link.external_id for link in gone if link.client_id == text]
-        found = find_id(text, [link.external_id for link in gone])
-        if not of_client and not found:
+        client_id = None if text in listed else find_id(text, [link.client_id for link in gone])
+        found = None if client_id else find_id(text, listed)
+        if not client_id and not found:
             raise ConfigurationError(f"{text} is not listed as gone from the source; see openphone-sync problems")
-        ids += of_client or [str(found)]
+        ids += [found] if found else [link.external_id for link in gone if link.client_id == client_id]
     store.acknowledge(ids, now)
     return ids
 

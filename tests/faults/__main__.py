@@ -114,7 +114,10 @@ def _run_archive(
     """In a process of its own: the sandbox answers as fast as it can."""
     (folder / "archive").mkdir()
     done = pool.submit(run_archive, folder / "archive").result()
-    name = f"archive of {done.items:,} messages and calls under faults, SIGKILL {done.kills} times, then fetched again"
+    name = (
+        f"archive of {done.items:,} messages and calls under faults, SIGKILL {done.kills} times, then fetched again "
+        f"(nothing new: {done.requests} requests; never more than {done.peak_mb:.0f} MB)"
+    )
     return [_make_row(name, [Tried(done.kills, done.losses)])], [f"archive: {loss}" for loss in done.losses]
 
 

@@ -60,12 +60,16 @@ def run_archive(folder: Path, conversations: int = CONVERSATIONS, kills: int = K
             fetcher.fetch("killed")
         requests = len(sandbox.requests)
         fetcher.fetch("undisturbed")
+        fetcher.fetch("undisturbed")
+        plain = len(sandbox.requests)
         losses = find_differences(folder / "killed", folder / "undisturbed")
         losses += [
             f"not as written: {name}"
             for name in (folder / "killed", folder / "undisturbed")
             if not verify(name).is_whole
         ]
+        if requests > plain:
+            losses.append(f"{requests} requests with nothing new, where {plain} do")
         items = sandbox.conversations.count()[1]
         counts = read_archive(folder / "killed").manifest.counts
         if counts["message"] + counts["call"] != items:
@@ -102,9 +106,9 @@ class _Fetcher:
         self._sandbox.forget_requests()
         arguments = ["archive", "fetch", str(self._folder / name), "--media", "--transcripts", "--quiet"]
         code = (
-            "import resource, sys, atexit, pathlib\n"
-            "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-            f"atexit.register(lambda: pathlib.Path({str(self._folder / 'peak')!r}).write_text(str(peak())))\n"
+            "import re, sys, atexit, pathlib\n"
+            "peak = lambda: re.search(r'VmHWM:\\s+(\\d+)', pathlib.Path('/proc/self/status').read_text())[1]\n"
+            f"atexit.register(lambda: pathlib.Path({str(self._folder / 'peak')!r}).write_text(peak()))\n"
             "from openphone_sync.cli import main\n"
             "main()\n"
         )

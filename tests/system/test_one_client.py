@@ -63,3 +63,20 @@ def test_it_waits_for_a_running_sync(office: Office) -> None:
     timer.start()
     assert office.sync("--client", client_id)["contacts"]["created"] == 1
     holder.join()
+
+
+def test_every_command_completes_ids_alike(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES)
+    office.sync()
+    for typed in (client_id, f"client_{client_id}", client_id[:6], client_id[:6].upper(), f"client_{client_id[:6]}"):
+        assert office.run("explain", typed, "--json").json["clientId"] == client_id
+        assert office.run("archive", "fetch", "conversations", "--client", typed, "--json").json["exitCode"] == 0
+        assert office.sync("--client", typed)["contacts"]["unchanged"] == 2
+    for command in (["explain"], ["archive", "fetch", "conversations", "--client"], ["sync", "--client"]):
+        ran = office.run(*command, client_id[:5])
+        assert (ran.code, f"no client has the id {client_id[:5]}" in ran.err) == (2, True)
+    office.add_client(ANN)
+    office.sql("DELETE FROM clients WHERE id::text = %s", client_id)
+    office.sync()
+    done = office.run("problems", "--acknowledge", client_id[:6], "--json").json["acknowledged"]
+    assert done == [f"client_{client_id}", f"client_{client_id}_alt_1"]

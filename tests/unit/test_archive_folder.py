@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,43 @@ def test_a_download_that_fails_leaves_nothing_behind(folder: Path) -> None:
     with opening_archive(folder, NOW) as archive, pytest.raises(ZeroDivisionError):
         archive.save_media(link, lambda file: Downloaded(file.write(b"half") // 0, "", ""))
     assert verify(folder).is_whole
+
+
+def test_a_manifest_that_another_program_has_laid_out_is_read(folder: Path) -> None:
+    (folder / "manifest.json").write_text(json.dumps(json.loads((folder / "manifest.json").read_text()), indent=4))
+    assert verify(folder).is_whole
+    with opening_archive(folder, NOW) as archive:
+        assert len(archive.read_lines("CN1")) == 2
+
+
+@pytest.mark.parametrize("place", range(30, 900, 17))
+def test_half_a_manifest_is_none(folder: Path, place: int) -> None:
+    content = (folder / "manifest.json").read_bytes()
+    (folder / "manifest.json").write_bytes(content[: place % (len(content) - 1)])
+    with pytest.raises(ConfigurationError, match="damaged"):
+        read_archive(folder)
+
+
+def measure_opening(folder: Path, conversations: int) -> int:
+    """The most memory (bytes) that an archive of so many conversations takes to open, check and write."""
+    with opening_archive(folder, NOW) as archive:
+        for number in range(conversations):
+            archive.conversations[f"CN{number}"] = make_entry(
+                file=f"conversations/CN{number}.ndjson", sha256="0" * 64, bytes=1, counts={}, first="", last=""
+            )
+        archive.save_manifest(NOW)
+    tracemalloc.start()
+    try:
+        with opening_archive(folder, NOW) as archive:
+            archive.save_manifest(NOW)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_does_not_grow_with_the_archive(tmp_path: Path) -> None:
+    small, large = (measure_opening(tmp_path / str(size), size) for size in (300, 6_000))
+    assert large < small + 200_000
 
 
 def test_one_fetch_at_a_time(folder: Path) -> None:
