@@ -11,13 +11,14 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from openphone_sync import state
 from openphone_sync.config import Settings, load_mapping
-from openphone_sync.errors import NotSentError
+from openphone_sync.errors import NotSentError, OpenPhoneSyncError
 from openphone_sync.openphone.pacing import Pacer, make_spacing
 from openphone_sync.ops.lock import prepare_state_dir, run_lock
 from openphone_sync.ops.logging import find_redactor
@@ -27,6 +28,7 @@ from openphone_sync.rules.mapping import MappingRules
 from openphone_sync.run.context import Context, SyncOptions
 from openphone_sync.run.report import RunHeader
 from openphone_sync.state import Store
+from openphone_sync.state.file import STATE_FILE
 from openphone_sync.views.words import describe_reason
 
 if TYPE_CHECKING:
@@ -281,6 +283,14 @@ def read_state(settings: Settings) -> Iterator[Store]:
     """The state, opened for reading and closed at the end."""
     with closing(state.peek_store(settings.state_dir)) as store:
         yield store
+
+
+def note_place(settings: Settings, path: Path, kind: str) -> None:
+    """Remember where people's data was written, so that ``forget`` can name it. The file is there: nothing fails for this."""
+    if not (settings.state_dir / STATE_FILE).exists():
+        return
+    with suppress(OpenPhoneSyncError, OSError), closing(state.open_store(settings.state_dir)) as store:
+        store.note_place(path.absolute(), kind, time.time())
 
 
 @contextmanager

@@ -26,6 +26,7 @@ COMMANDS = {
     "links": "Show which OpenPhone contact belongs to whom.",
     "runs": "Show earlier runs, and every write of a run.",
     "rollback": "Undo a run, except what a person changed since.",
+    "forget": "Erase what this tool keeps of a client.",
     "metrics": "Show totals over all runs, and the latest runs.",
     "test-connection": "Check everything a run needs, and say how to fix it.",
     "mapping": "Show or check what rows of the client table become.",

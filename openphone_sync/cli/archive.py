@@ -27,7 +27,7 @@ from openphone_sync.cli.signals import finish_on_signal
 from openphone_sync.cli.terminal import show_progress
 from openphone_sync.config import API, Settings, load_mapping
 from openphone_sync.conversations.archive import fetch
-from openphone_sync.conversations.archive_folder import Verified, hash_manifest, read_archive, verify
+from openphone_sync.conversations.archive_folder import MANIFEST, Verified, hash_manifest, read_archive, verify
 from openphone_sync.conversations.archive_plan import FetchOptions
 from openphone_sync.conversations.people import find_client_phones, parse_phone, read_names, read_table_names
 from openphone_sync.documents import SCHEMA_VERSION, format_size
@@ -35,7 +35,7 @@ from openphone_sync.errors import ConfigurationError, RunError
 from openphone_sync.ops.files import replacing
 from openphone_sync.rules.mapping import MappingRules
 from openphone_sync.views.ids import find_client_id
-from openphone_sync.wiring import SystemClock, open_fetch, open_source, read_state
+from openphone_sync.wiring import SystemClock, note_place, open_fetch, open_source, read_state
 
 LISTED = 20
 
@@ -98,7 +98,11 @@ def archive_fetch(
         show_progress(quiet=given.quiet) as progress,
         open_fetch(settings, SystemClock(stop.event), progress, stop.signal_number, print_notice) as tools,
     ):
-        report = fetch(options, tools)
+        try:
+            report = fetch(options, tools)
+        finally:
+            if (folder / MANIFEST).is_file():
+                note_place(settings, folder, "archive")
     if as_json:
         print_json(report)
     elif not given.quiet:
@@ -173,6 +177,7 @@ def archive_html(
     title = f"Conversations with {f'client {client}' if client else ' '.join(map(people.name, phones))}"
     target = out or Path(_make_page_name(client, phones))
     _save_page(target, archive_page.make_archive_page(archive, entries, people, title, notes))
+    note_place(settings, target, "page")
     if as_json:
         print_json(
             {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,7 +30,7 @@ from openphone_sync.conversations.formats import Compression, Format, default_na
 from openphone_sync.documents import format_size
 from openphone_sync.model import Selection
 from openphone_sync.rules.phones import parse_phones
-from openphone_sync.wiring import SystemClock, open_conversations
+from openphone_sync.wiring import SystemClock, note_place, open_conversations
 
 app = make_app()
 
@@ -91,6 +92,8 @@ def _export(options: ExportOptions, settings: Settings, table: str, *, as_json: 
     silent = quiet or options.output == STDOUT  # what reads the rows may write to the same terminal
     with raise_on_signal() as shield, show_progress(quiet=silent) as progress:
         exported = export(options, lambda: open_conversations(settings, table), progress, SystemClock(), shield)
+    if options.output != STDOUT:
+        note_place(settings, Path(options.output), "export")
     if as_json:
         print_json(make_export_report(options, exported))
     elif options.output != STDOUT and not quiet:

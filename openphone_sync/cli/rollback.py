@@ -13,7 +13,7 @@ from openphone_sync.cli.runs import RunArgument
 from openphone_sync.config import API
 from openphone_sync.documents import format_time
 from openphone_sync.run.context import SyncOptions
-from openphone_sync.run.rollback import Undoing, find_undoing, plan_rollback
+from openphone_sync.run.rollback import Undoing, describe_erased, find_undoing, plan_rollback
 from openphone_sync.run.sync import carry_out, show
 from openphone_sync.wiring import read_state
 
@@ -61,4 +61,5 @@ def describe_undoing(undoing: Undoing) -> str:
     record = undoing.record
     writes = ", ".join(f"{count} {_PAST[kind]}" for kind, count in undoing.writes)
     again = ", going on with a rollback that broke off" if undoing.continues else ""
-    return f"Undo run {record.run_id} of {format_time(record.started_at)} ({writes}){again}?"
+    erased = f"; {describe_erased(undoing.erased)} and cannot be undone" if undoing.erased else ""
+    return f"Undo run {record.run_id} of {format_time(record.started_at)} ({writes}){again}{erased}?"

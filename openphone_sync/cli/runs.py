@@ -13,7 +13,7 @@ from openphone_sync.cli.terminal import describe_change, format_local, print_tab
 from openphone_sync.documents import SCHEMA_VERSION, describe_contacts, format_time
 from openphone_sync.model import JournalEntry
 from openphone_sync.rules.merging import MergeRules, make_changes
-from openphone_sync.run.rollback import find_run
+from openphone_sync.run.rollback import describe_erased, find_run
 from openphone_sync.wiring import read_state
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or latest.")]
@@ -83,16 +83,19 @@ def runs_show(context: typer.Context, run: RunArgument, as_json: JsonOption = Fa
     with read_state(read_settings(context)) as store:
         record = find_run(store, run)
         writes = [_make_write(entry) for entry in store.read_journal(record.run_id)]
+        erased = store.count_erased(record.run_id)
     report = json.loads(record.report) if record.report else {}
     if as_json:
         head = {"runId": record.run_id, "command": record.command, "status": record.status}
         head |= {"startedAt": format_time(record.started_at)}
-        print_json({"schemaVersion": SCHEMA_VERSION, **head, **report, "writes": writes})
+        print_json({"schemaVersion": SCHEMA_VERSION, **head, **report, "writes": writes, "writesErased": erased})
         return
     began = format_local(format_time(record.started_at))
     echo(f"{record.run_id} {record.command} {record.status} {began}: {_describe(report.get('contacts'))}")
     if report.get("message"):
         echo(f"  {report['message']} (exit code {report.get('exitCode')})")
+    if erased:
+        echo(f"  {describe_erased(erased)}; forget erased them")
     rows = [
         (
             write["action"],

@@ -47,6 +47,7 @@ class Gap(StrEnum):
     NOT_ON_CONTACT = "not_on_contact"  # it was written, and somebody took number, name or contact away
     GONE_FROM_SOURCE = "gone_from_source"
     UNREAD_COLUMN = "unread_column"
+    FORGOTTEN = "forgotten"
     NO_ROW = "no_row"
 
 
@@ -60,6 +61,7 @@ _WORDS: Mapping[Gap, tuple[str, str]] = {
         "add it to the contact in the app, or run openphone-sync sync --mode full if the contact is gone",
     ),
     Gap.GONE_FROM_SOURCE: ("its client is gone from the client table", "add a contact in the app"),
+    Gap.FORGOTTEN: ("its client is forgotten on request", "openphone-sync forget --undo {client} takes that back"),
     Gap.UNREAD_COLUMN: (
         "in column {detail}, which the mapping does not read as a phone",
         "move it to a phone column, or map the column (OPENPHONE_MAPPING)",
@@ -206,11 +208,19 @@ def _find_in_columns(row: ClientRow, numbers: frozenset[str], region: str) -> It
                 yield from ((column, number) for number in found & numbers)
 
 
-def explain(activity: Activity, place: Place | None, links: Mapping[str, Link], gone: Mapping[str, Link]) -> Unnamed:
+def explain(
+    activity: Activity,
+    place: Place | None,
+    links: Mapping[str, Link],
+    gone: Mapping[str, Link],
+    is_forgotten: Callable[[str], bool] = lambda _: False,
+) -> Unnamed:
     """Why a number shows no name.
 
     ``links`` are those of clients that have it, by external id; ``gone`` those of removed clients, by number.
     """
+    if place is not None and is_forgotten(place.client_id):
+        return Unnamed(activity, Gap.FORGOTTEN, place.client_id)
     if place is None:
         left = gone.get(activity.number)
         return Unnamed(activity, Gap.GONE_FROM_SOURCE if left else Gap.NO_ROW, left.client_id if left else None)

@@ -125,4 +125,5 @@ def _explain_all(nameless: Sequence[Activity], tools: CoverageTools) -> list[Unn
     gone = {
         phone: link for link in tools.store.read_links_standing(Standing.ORPHANED) for phone in find_link_phones(link)
     }
-    return [explain(one, places.get(one.number), links, gone) for one in nameless]
+    is_forgotten = tools.store.make_forgotten_test()
+    return [explain(one, places.get(one.number), links, gone, is_forgotten) for one in nameless]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
+from openphone_sync.conversations.coverage import Gap
 from openphone_sync.conversations.coverage_reading import measure
 from openphone_sync.errors import OpenPhoneSyncError
 from openphone_sync.model import ActionKind, RemoteContact, Result
@@ -20,7 +21,8 @@ def keep_coverage(listed: Mapping[str, RemoteContact], run_id: str, context: Con
         return
     try:
         document = measure(context.coverage, _after_writes(listed, run_id, context).values())
-        context.store.save_coverage(document, context.clock.now())
+        unnamed = [one for one in document["unnamed"] if one["code"] != Gap.FORGOTTEN]  # their numbers are not kept
+        context.store.save_coverage({**document, "unnamed": unnamed}, context.clock.now())
     except OpenPhoneSyncError as error:
         context.warnings.append(f"coverage was not measured: {error}")
     except Exception:  # a bug, or a conversation like no other

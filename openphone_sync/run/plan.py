@@ -24,9 +24,11 @@ from openphone_sync.model import (
     Gone,
     KnownClient,
     Link,
+    Reason,
     Skipped,
     Standing,
     Update,
+    Why,
 )
 from openphone_sync.ports import ClientSource
 from openphone_sync.rules.custom_fields import FieldMap, make_field_map
@@ -293,6 +295,7 @@ class _Gathering:
             make_row_digest(self._settings),
             everything=self._full or bool(options.client_ids),
             complete=options.complete,
+            is_forgotten=self._store.make_forgotten_test(),
         )
         progress.finish()
         return reading
@@ -325,7 +328,7 @@ class _Gathering:
             for desired in in_play.desired
             if (link := in_play.links.get(desired.external_id)) and link.base and not desired.slot
         ]
-        unmoved = reading.read - reading.changed
+        unmoved = reading.read - reading.changed - len(reading.forgotten)
         present = reading.known - len(reading.removed)
         said = self._identity.check_content(reading.known, present, unmoved + len(moved), unmoved + sum(moved))
         if said:
@@ -356,7 +359,7 @@ class _Gathering:
             full=self._full,
             complete=self._options.complete,
             clients=reading.tally,
-            unchanged=self._read_unchanged(reading.unread, reading.linked_unread),
+            unchanged=self._read_unchanged(reading.unread, reading.linked_unread, reading.forgotten),
             deferred=self._read_unchanged(
                 [row.client_id for row, _ in reading.held], sum(client.linked for _, client in reading.held)
             ),
@@ -368,19 +371,25 @@ class _Gathering:
             warnings=(*fields.warnings, *_describe_warnings(in_play.desired)),
         )
         found = find_in_source(gathered, self._context, complete=self._options.complete)
-        return replace(gathered, in_source=(found | frozenset(reading.fingerprints)) - reading.absent)
+        present = found | frozenset(reading.fingerprints) | frozenset(reading.forgotten)
+        return replace(gathered, in_source=present - reading.absent)
 
     def _fingerprints(self, reading: Reading, in_play: InPlay) -> dict[str, bytes]:
         failed = {failure.client_id for failure in in_play.failures}
         return {key: mark for key, mark in reading.fingerprints.items() if key not in failed}
 
-    def _read_unchanged(self, client_ids: Iterable[str], linked: int) -> Unchanged:
-        """The contacts of unmoved clients: how many are linked, and which are skipped or held and why."""
+    def _read_unchanged(self, client_ids: Iterable[str], linked: int, forgotten: Sequence[str] = ()) -> Unchanged:
+        """The contacts of unmoved clients: how many are linked, and which are skipped or held and why.
+
+        Of ``forgotten`` clients nothing is known but that they are skipped.
+        """
+        why = Why(Reason.FORGOTTEN)
+        nobody = [Link(f"client_{one}", one, 0, Standing.SKIPPED, why=why) for one in forgotten]
         links = [link for _, link in sorted(self._store.read_links(client_ids).items())]
         held = tuple(link for link in links if link.standing in (Standing.HELD, Standing.REVERTED))
         return Unchanged(
             linked=linked,
-            skipped=tuple(link for link in links if link.standing in (Standing.SKIPPED, Standing.DECLINED)),
+            skipped=(*nobody, *(link for link in links if link.standing in (Standing.SKIPPED, Standing.DECLINED))),
             held=held,
             evidence=self._store.read_candidates(link.external_id for link in held),
         )

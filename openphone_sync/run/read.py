@@ -29,7 +29,7 @@ class Reading:
 
     ``moved`` are rows to look at, ``unmoved`` those of them whose row is as it was. ``held`` are unmoved rows with held
     contacts, judged again when the workspace is listed anyway. ``absent`` are known clients that the source no longer
-    has, ``removed`` those of them that it had last time.
+    has, ``removed`` those of them that it had last time. ``forgotten`` are rows that nobody looks at, by request.
     """
 
     moved: list[ClientRow] = field(default_factory=list)
@@ -43,6 +43,7 @@ class Reading:
     unread: list[str] = field(default_factory=list)
     absent: set[str] = field(default_factory=set)
     removed: list[str] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
 
     def pass_over(self, client: KnownClient) -> None:
         """Count an unmoved client without looking closer."""
@@ -65,7 +66,13 @@ class Reading:
 
 
 def read_source(
-    rows: Iterable[ClientRow], known: Iterable[KnownClient], digest: bytes, *, everything: bool, complete: bool
+    rows: Iterable[ClientRow],
+    known: Iterable[KnownClient],
+    digest: bytes,
+    *,
+    everything: bool,
+    complete: bool,
+    is_forgotten: Callable[[str], bool] = lambda _: False,
 ) -> Reading:
     """Walk rows and state side by side. ``everything`` looks at every row; only a ``complete`` read finds removals."""
     reading = Reading()
@@ -77,6 +84,10 @@ def read_source(
                 f"the database does not sort ids in byte order ({row.client_id} came after {last}); set its encoding to UTF8"
             )
         last = row.client_id
+        if is_forgotten(row.client_id):
+            reading.read += 1
+            reading.forgotten.append(row.client_id)
+            continue
         _take(reading, row, beside.find(row.client_id), digest, everything=everything)
     beside.finish()
     return reading

@@ -24,11 +24,15 @@ _UNDONE = frozenset({"succeeded"})
 
 @dataclass(frozen=True, slots=True)
 class Undoing:
-    """The run to take back, how many writes it made by kind, and whether an earlier rollback of it broke off."""
+    """The run to take back, how many writes it made by kind, and whether an earlier rollback of it broke off.
+
+    ``erased`` counts further writes, for people who are forgotten.
+    """
 
     record: RunRecord
     writes: tuple[tuple[str, int], ...]
     continues: bool
+    erased: int = 0
 
 
 def find_run(store: Store, run_id: str) -> RunRecord:
@@ -62,7 +66,11 @@ def find_undoing(store: Store, run_id: str) -> Undoing:
         raise ConfigurationError(
             f"{record.run_id} is a rollback; release what it undid with openphone-sync review separate --all --evidence rollback"
         )
-    writes = store.count_writes(record.run_id)
+    writes, erased = store.count_writes(record.run_id), store.count_erased(record.run_id)
+    if not writes and erased:
+        raise ConfigurationError(
+            f"run {record.run_id} wrote only for people who are forgotten since; there is nothing left to undo"
+        )
     if not writes:
         raise ConfigurationError(f"run {record.run_id} wrote nothing; there is nothing to undo")
     earlier = [one for one in records if one.undoes == record.run_id]
@@ -70,7 +78,7 @@ def find_undoing(store: Store, run_id: str) -> Undoing:
         raise ConfigurationError(
             f"run {record.run_id} is undone already; name an earlier run of openphone-sync runs list to undo that"
         )
-    return Undoing(record, tuple(sorted(writes.items())), continues=bool(earlier))
+    return Undoing(record, tuple(sorted(writes.items())), bool(earlier), erased)
 
 
 def plan_rollback(record: RunRecord, context: Context) -> Planned:
@@ -89,7 +97,11 @@ def plan_rollback(record: RunRecord, context: Context) -> Planned:
     actions = make_undo_actions(entries, remote.contacts, links, rules.merging)
     plan = Plan(
         actions=actions,
-        warnings=(*_warn_of_unknown(journal), *_warn_of_kept(actions)),
+        warnings=(
+            *_warn_of_unknown(journal),
+            *_warn_of_kept(actions),
+            *_warn_of_forgotten(context.store.count_erased(record.run_id)),
+        ),
         linked_before=context.store.count_linked(),
         complete=False,
     )
@@ -106,6 +118,18 @@ def _warn_of_unknown(journal: Iterable[JournalEntry]) -> Iterator[str]:
             )
         elif entry.result is Result.UNFINISHED and entry.message == RECOVERED and entry.kind is not ActionKind.DELETE:
             yield f"{entry.external_id}: it is not known whether its {entry.kind} was carried out; check it in the app"
+
+
+def _warn_of_forgotten(count: int) -> Iterator[str]:
+    if count:
+        yield f"{describe_erased(count)}: they are left as they are; look at the contacts in the app"
+
+
+def describe_erased(count: int) -> str:
+    """How many writes of a run were for people who are forgotten since."""
+    return (
+        "1 write was for a person forgotten since" if count == 1 else f"{count} writes were for people forgotten since"
+    )
 
 
 def _warn_of_kept(actions: Sequence[Action]) -> list[str]:

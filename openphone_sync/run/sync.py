@@ -19,6 +19,7 @@ from openphone_sync.run.apply import Applied, apply_plan
 from openphone_sync.run.context import Context, SyncOptions, keep_trying
 from openphone_sync.run.coverage import keep_coverage
 from openphone_sync.run.finish import record
+from openphone_sync.run.forget import resume_forgetting
 from openphone_sync.run.plan import FACT_LAST_FULL, Planned, make_settings_mark, plan_again, plan_sync
 from openphone_sync.run.recover import recover_writes, report_broken_run
 from openphone_sync.run.report import (
@@ -79,6 +80,7 @@ def carry_out(planner: Planner, options: SyncOptions, context: Context, header: 
         deadline_s = context.clock.monotonic() + options.wait_s
         try:
             keep_trying(lambda: recover_writes(context), context, deadline_s)
+            keep_trying(lambda: resume_forgetting(context, header.run_id), context, deadline_s)
         finally:
             for run in broken:
                 _close_broken(run, context)

@@ -36,20 +36,45 @@ def _name_before_migration(version: int) -> str:
     return f"state-version-{version}.db"
 
 
+def list_copies(state_dir: Path) -> list[Path]:
+    """The copies, and what is left of unfinished ones."""
+    return sorted((state_dir / FOLDER).glob("state-*"))
+
+
+def replace_copies(connection: sqlite3.Connection, state_dir: Path, now: float) -> None:
+    """One fresh copy in place of all others, without the ids of those who are being forgotten."""
+    old = list_copies(state_dir)
+    path = state_dir / FOLDER / f"state-{datetime.fromtimestamp(now, UTC):%Y-%m-%d}.db"
+    part = _copy(connection, path)
+    with closing(sqlite3.connect(part, isolation_level=None)) as copy:
+        copy.execute("PRAGMA journal_mode = DELETE")
+        copy.execute("PRAGMA secure_delete = ON")
+        copy.execute("DELETE FROM clients WHERE forgotten > 0")
+    part.replace(path)
+    for one in old:
+        if one != path:
+            one.unlink(missing_ok=True)
+
+
 def _back_up(connection: sqlite3.Connection, state_dir: Path, name: str) -> None:
     folder = state_dir / FOLDER
-    folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / name
     if path.exists():
         return
+    _copy(connection, path).replace(path)
+    for old in sorted(folder.glob("state-*.db"), key=_made_at)[:-KEPT]:
+        old.unlink()
+
+
+def _copy(connection: sqlite3.Connection, path: Path) -> Path:
+    """A copy beside its place."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     part = path.with_suffix(".part")
     part.unlink(missing_ok=True)
     part.touch(mode=PRIVATE)
     with closing(sqlite3.connect(part)) as copy:
         connection.backup(copy)
-    part.replace(path)
-    for old in sorted(folder.glob("state-*.db"), key=_made_at)[:-KEPT]:
-        old.unlink()
+    return part
 
 
 def _made_at(path: Path) -> tuple[float, str]:

@@ -94,6 +94,7 @@ def connect_for_writing(path: Path) -> sqlite3.Connection:
         path.chmod(0o600)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")  # deleted values are overwritten
         _check_whole(connection, path)
         version = _version(connection)
         if 0 < version < CURRENT_VERSION and connection.execute("SELECT 1 FROM clients LIMIT 1").fetchone():

@@ -136,6 +136,7 @@ class History(StateFile):
                 db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (_ERASED_TOTALS, erased.to_text()))
             db.execute("DELETE FROM journal WHERE intended_at < ? AND result IS NOT NULL", (moment,))
             db.execute("DELETE FROM runs WHERE started_at < ?", (moment,))
+            db.execute("DELETE FROM erased WHERE run_id NOT IN (SELECT run_id FROM runs)")
             db.execute("DELETE FROM coverage WHERE measured_at < ?", (moment,))
         return old
 

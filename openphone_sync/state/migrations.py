@@ -1,6 +1,6 @@
 """Numbered migrations of the state file; ``PRAGMA user_version`` says which one a file has reached.
 
-Tables of version 2, one line each:
+Tables of version 3, one line each:
 
 ==============  =====================================================================================================
 facts           small single values
@@ -14,6 +14,8 @@ warnings        what is wrong with a row's values, until the row is fixed
 acknowledged    people gone from the source whom the office has been told of
 coverage        how many of the numbers that called show a name, after each full run
 places          where exports and archives were written, so that ``forget`` can name them
+forgotten       a keyed hash of the id of each client that is not to be synchronised again
+erased          how many writes of a run `forget` erased
 runs, journal   history: each run, and each write with the contact before and after it
 ==============  =====================================================================================================
 """
@@ -224,6 +226,11 @@ _VERSION_2 = """
     DROP TABLE old_runs;
 """
 
+_VERSION_3 = """
+    CREATE TABLE forgotten (mark TEXT PRIMARY KEY, forgotten_at REAL NOT NULL) WITHOUT ROWID;
+    CREATE TABLE erased (run_id TEXT PRIMARY KEY, writes INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
 _REASONS: Mapping[str, str] = {
     "the client has no name": "no_name",
     "no phone number": "no_phone",
@@ -327,7 +334,11 @@ def _run_script(script: str) -> Callable[[sqlite3.Connection], None]:
     return migrate
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_run_script(_VERSION_1), _migrate_to_2)
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    _run_script(_VERSION_1),
+    _migrate_to_2,
+    _run_script(_VERSION_3),
+)
 """Each brings a file from the version of its index to the next, inside one transaction."""
 
 CURRENT_VERSION = len(MIGRATIONS)

@@ -40,8 +40,9 @@ from openphone_sync.model import (
     Standing,
     Why,
 )
+from openphone_sync.state.erasure import Erasing
 from openphone_sync.state.file import STATE_FILE, connect_for_looking, connect_for_writing
-from openphone_sync.state.history import DECIDED, History
+from openphone_sync.state.history import DECIDED
 
 _T = TypeVar("_T")
 
@@ -66,7 +67,7 @@ def peek_store(state_dir: Path) -> Store:
     return Store(connect_for_looking(path), path)
 
 
-class Store(History):
+class Store(Erasing):
     """The state. Methods named ``read_`` change nothing; all others have committed when they return."""
 
     # --- clients -------------------------------------------------------------------------------------------------
@@ -81,8 +82,8 @@ class Store(History):
             yield KnownClient(client_id, fingerprint, bool(removed), bool(due), linked, skipped, held)
 
     def knows_clients(self) -> bool:
-        """Whether any client was ever read."""
-        return self._row("SELECT 1 FROM clients LIMIT 1") is not None
+        """Whether any client was ever read, also one that is forgotten."""
+        return self._row("SELECT 1 FROM clients UNION ALL SELECT 1 FROM forgotten LIMIT 1") is not None
 
     def find_clients(self, client_ids: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
         """Which of these clients the source still had when it was last read, and which it had no longer."""

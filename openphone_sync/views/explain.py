@@ -19,6 +19,8 @@ from openphone_sync.rules.phones import parse_phones
 from openphone_sync.state import Store
 from openphone_sync.views.words import describe_reason, describe_warning, describe_why
 
+_FORGOTTEN = "forgotten on request: no run makes its contacts; forget --undo takes that back"
+
 
 def find_client(
     phone: str,
@@ -80,7 +82,7 @@ def explain(
         "schemaVersion": SCHEMA_VERSION,
         "clientId": client_id,
         "inSource": row is not None,
-        "notes": [note] if note else [],
+        "notes": [one for one in (note, _FORGOTTEN if store.make_forgotten_test()(client_id) else "") if one],
         "customFieldNames": {one.key: one.name for one in fields.definitions},
         "contacts": [_explain(key, _by_id(wanted).get(key), links.get(key), store) for key in _ids(wanted, links)],
     }

@@ -26,7 +26,7 @@ _WORDS: Mapping[Reason, str] = {
     Reason.DECIDED_SAME_PERSON: "same person as {detail}, decided in a review",
     Reason.DECIDED: "decided in a review",
     Reason.ROLLED_BACK: "rolled back: run {detail} was undone",
-    Reason.FORGOTTEN: "forgotten on request: not created again",
+    Reason.FORGOTTEN: "forgotten on request; forget --undo takes it back",
     Reason.SAME_PERSON: "same person as {detail}",
     Reason.SEVERAL_CARRY_ID: "several contacts have its external id",
     Reason.ID_OF_OTHER_SOURCE: "a contact of another source has its external id",

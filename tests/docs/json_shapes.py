@@ -40,6 +40,7 @@ COMMANDS: Sequence[str] = (
     "archive fetch archive --media --json",
     "archive verify archive --json",
     "archive html archive --phone {phone} --json",
+    "forget {client} --yes --json",
 )
 WIDTH = 110
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?")
