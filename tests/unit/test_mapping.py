@@ -234,6 +234,15 @@ def test_a_fingerprint_moves_with_the_row_and_with_the_settings() -> None:
     assert len(make_fingerprint(ClientRow("1", '{"a":"\ud800"}'), digest)) == 16  # half a character, as a text may hold
 
 
+def test_a_further_column_goes_to_the_field_of_its_name_once_and_never_to_one_of_the_mapping() -> None:
+    court, types = FieldDefinition("c", "Court Room", "string"), FieldDefinition("k1", "Client Type", "string")
+    fields = make_field_map([court, types], {}, BUILT_IN)
+    row = {"court_room": "5", "Court room": "6", "CLIENT TYPE": "x", "client_type": "civil", "bail": "1"}
+    main = map_row(fields, **row)[0]
+    assert isinstance(main, DesiredContact)
+    assert main.values.custom_fields == (("c", "5"), ("k1", "civil"))
+
+
 # --- mappings of other offices ----------------------------------------------------------------------------------------
 
 

@@ -249,6 +249,12 @@ def test_alternates_trading_places_while_one_is_held_all_get_a_result() -> None:
     assert outcomes(match(SWAPPED, contacts, links=[link(ANN, "a"), held])) == [HOLD, ("linked", "a")]
 
 
+def test_alternates_of_one_name_follow_their_phones() -> None:
+    before = [link(alternate("1", 1, "Ann Miller", P2), "a"), link(alternate("1", 2, "Ann Miller", P3), "b")]
+    now = [alternate("1", 1, "Ann Miller", P3), alternate("1", 2, "Ann Miller", P2)]
+    assert outcomes(match(now, links=before)) == [("linked", "b"), ("linked", "a")]
+
+
 def test_an_incremental_run_gives_alternates_their_places_without_reading_a_contact() -> None:
     links = [link(ANN, "a"), link(BOB, "b")]
     assert outcomes(match(SWAPPED, links=links, complete=False)) == [("linked", "b"), ("linked", "a")]
@@ -358,6 +364,14 @@ def test_duplicate_of_a_contact_on_which_staff_typed_the_number_is_held() -> Non
     for wanted in ([JAMES], [JAMES, other]):
         result = match(wanted, [theirs], links=[link(other, "a")], merging=MergeRules(normalise)).results[0]
         assert (outcome(result), reason_of(result)) == (HOLD, (Reason.SAME_PERSON, "client_2"))
+
+
+@pytest.mark.parametrize(("name", "expected"), [("Jim Smith", HOLD), ("Jim Smith Jr.", MAKE), ("Mary Lopez", MAKE)])
+def test_contact_of_another_row_that_staff_renamed_after_our_person_is_held(
+    name: str, expected: tuple[str, None]
+) -> None:
+    mary = client("2", "Mary Lopez", P1)
+    assert outcome(only(JAMES, contact("a", name, P1), links=[link(mary, "a")])) == expected
 
 
 def test_row_of_a_client_that_is_not_in_play_is_a_duplicate_though_staff_removed_the_number() -> None:

@@ -140,6 +140,26 @@ def test_changes_bear_the_names_that_staff_know() -> None:
     assert both.changes == (FieldChange("customFields.type", "x", "y"),)
 
 
+def test_each_field_that_differs_is_named_as_the_api_names_it() -> None:
+    draft = ContactDraft(
+        first_name="a",
+        last_name="b",
+        company="c",
+        role="d",
+        phones=(RemoteItem("Main Phone", A),),
+        emails=(RemoteItem("Email", "j@example.org"),),
+        custom_fields=(RemoteField("county", "Kern"),),
+        other_fields={},
+        external_id="client_1",
+        source_url="https://x.org",
+    )
+    fields = ["firstName", "lastName", "company", "role", "phoneNumbers", "emails", "sourceUrl"]
+    changed = [change.field for change in make_changes(None, draft, RULES)]
+    assert changed == [*fields, "customFields.county", "externalId"]
+    different = find_differences(draft, RemoteContact("c1"), RULES)
+    assert sorted(different) == sorted([*fields, "customFields", "externalId"])
+
+
 def test_a_conflict_takes_the_source_and_is_listed_with_what_gave_way() -> None:
     theirs = replace(written(values()), role="VIP")
     merged = merging(values(), theirs, values(role="Criminal Client"))
@@ -200,6 +220,17 @@ def test_a_number_that_both_sides_changed_keeps_both() -> None:
     assert again.changes == ()
     kept = merging(values(), theirs, values(C), replace(RULES, source_wins=False))
     assert shown(kept.draft) == {B: "Main Phone"}
+
+
+def test_a_label_that_moved_to_another_of_our_numbers_is_nothing_that_a_person_typed() -> None:
+    two = replace(values(), phones=(Item("Main Phone", A), Item("Work", B)))
+    theirs = replace(written(two), phones=(RemoteItem("Main Phone", B, "i1"),))
+    assert shown(merging(two, theirs, values(C)).draft) == {C: "Main Phone"}
+
+
+def test_a_text_that_the_source_clears_is_sent_as_nothing() -> None:
+    cleared = merging(values(), written(values()), values(role="")).draft
+    assert (cleared.role, cleared.company) == (None, "Legal Client")
 
 
 def test_a_number_that_a_person_removed_stays_away() -> None:

@@ -169,6 +169,14 @@ def test_an_alternate_whose_contact_was_deleted_while_it_moved_to_another_slot_i
     assert (made.again, made.link.times_gone, made.why) == (True, 1, Why(Reason.DELETED_ONCE))
 
 
+def test_a_creation_that_failed_keeps_its_count_of_failures() -> None:
+    pending = link(JAMES, None, standing=Standing.PENDING, base=None, failures=2)
+    for wanted, failures in ((JAMES, 2), (replace(JAMES, person="Zoe Walker"), 0)):
+        [action] = plan_for(wanted, links=[pending], listed=True).actions
+        assert isinstance(action, Create)
+        assert action.link.failures == failures
+
+
 def test_a_taken_external_id_gives_the_next_free_one() -> None:
     others = [contact(f"x{end}", "Zed Quill", source=OURS, external_id=f"client_1{end}") for end in ("", "~2")]
     known = [link(client(f"9{one.contact_id}", "Zed Quill"), one.contact_id) for one in others]
