@@ -23,6 +23,7 @@ from openphone_sync.model import (
     Delete,
     DesiredContact,
     Failure,
+    FieldValue,
     Holds,
     Keep,
     Link,
@@ -41,6 +42,7 @@ from openphone_sync.model import (
     Why,
     Write,
 )
+from openphone_sync.rules.comparing import find_day, is_midnight
 from openphone_sync.rules.matching import Known, MatchingRules, RemoteIndex, match_contacts
 from openphone_sync.rules.merging import MergeRules, holds_typed, make_first_draft, merge
 
@@ -278,7 +280,7 @@ def _changes(result: MatchResult, action: Action, owners: Mapping[str, Link]) ->
     if not isinstance(result, Meets) or result.tie is not Tie.LINKED:
         return False
     owner = owners.get(result.contact_id)
-    if owner is not None and _says_the_same(result.desired, owner):
+    if owner is not None and _says_the_same(result.desired, owner, midnight_is_noon=True):
         return isinstance(action, Update) and action.preview is not None
     return owner is not None or isinstance(action, Update)
 
@@ -296,14 +298,29 @@ def is_unchanged(desired: DesiredContact, link: Link | None, contact_id: str) ->
     )
 
 
-def _says_the_same(desired: DesiredContact, link: Link) -> bool:
-    """Whether the row maps to what the base has. Numbers that were kept for want of a usable one stay in the base."""
+def _says_the_same(desired: DesiredContact, link: Link, *, midnight_is_noon: bool = False) -> bool:
+    """Whether the row maps to what the base has. Numbers that were kept for want of a usable one stay in the base.
+
+    ``midnight_is_noon``: a date that 0.1.0 wrote at midnight is the same. It is not what the office has changed.
+    """
     values, base = desired.values, link.base
     if base is None:
         return False
     if not values.phones and link.why is not None and link.why.reason is Reason.NUMBERS_KEPT:
         values = replace(values, phones=base.values.phones)
-    return values == base.values
+    if values == base.values or not midnight_is_noon:
+        return values == base.values
+    now = dict(values.custom_fields)
+    fields = ((key, _move_to_noon(value, now.get(key))) for key, value in base.values.custom_fields)
+    return values == replace(base.values, custom_fields=tuple(fields))
+
+
+def _move_to_noon(before: FieldValue | None, now: FieldValue | None) -> FieldValue | None:
+    """The value now, if the one before is midnight of the same day; else the one before."""
+    is_same_day = (
+        isinstance(before, str) and isinstance(now, str) and is_midnight(before) and find_day(before) == find_day(now)
+    )
+    return now if is_same_day else before
 
 
 def _create(makes: Makes, link: Link | None, gathered: Gathered, rules: Rules) -> Action:

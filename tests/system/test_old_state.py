@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -141,6 +143,17 @@ def test_runs_after_that_write_nothing(old_office: Office) -> None:
     assert old_office.contacts() == contacts
     waiting, before = list_waiting(report), list_waiting(read_reports()[-1])
     assert waiting == before | {"skipped": before["skipped"] - {f"client_{REFUSED}"}}
+
+
+@pytest.mark.parametrize("mode", ["incremental", "full"])
+def test_an_upgrade_is_not_a_change_for_the_safety_stop(old_office: Office, mode: str) -> None:
+    """Only the updates that the killed run had begun count; a copy of the old state stays for a way back."""
+    began = sum(
+        write["action"] == "update" for write in old_office.run("runs", "show", "latest", "--json").json["writes"]
+    )
+    old_office.sync("--mode", mode, OPENPHONE_MAX_CHANGES=str(began))
+    with closing(sqlite3.connect(old_office.state_dir / "backups" / "state-version-1.db")) as copy:
+        assert copy.execute("PRAGMA user_version").fetchone() == (1,)
 
 
 def test_what_stood_on_an_adopted_contact_is_still_staffs(old_office: Office) -> None:

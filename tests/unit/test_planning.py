@@ -401,6 +401,16 @@ def test_changed_contacts_are_those_that_the_source_wants_otherwise_even_if_noth
     assert plan_for(JAMES, contacts=[contact("a", "James Smith", P1)], listed=True).changed_contacts == 0
 
 
+@pytest.mark.parametrize(
+    ("before", "changed"),
+    [("1985-06-15T00:00:00.000Z", 0), ("1985-06-14T00:00:00.000Z", 1), ("1985-06-15T04:00:00.000Z", 1), ("x", 1)],
+)
+def test_a_date_that_0_1_0_wrote_at_midnight_is_not_a_change(before: str, changed: int) -> None:
+    noon = replace(JAMES, values=replace(JAMES.values, custom_fields=(("born", "1985-06-15T12:00:00.000Z"),)))
+    written = replace(JAMES, values=replace(JAMES.values, custom_fields=(("born", before),)))
+    assert plan_for(noon, links=[link(written, "a")]).changed_contacts == changed
+
+
 def test_a_contact_that_some_link_or_action_holds_is_claimed() -> None:
     plan = plan_for(JAMES, links=[link(JAMES, "a")])
     assert plan.claimed == frozenset("a")
