@@ -40,7 +40,7 @@ _THEIRS = (
 )
 _IDS, _CONTACT_IDS = "(SELECT value FROM json_each(:ids))", "(SELECT value FROM json_each(:contacts))"
 _ERASE = (
-    # whoever was judged beside them is judged again without them
+    # those who were judged beside them are judged again without them
     f"""
     UPDATE clients SET due = 1 WHERE client_id IN (
         SELECT l.client_id FROM links l LEFT JOIN candidates c USING (external_id)
