@@ -17,6 +17,7 @@ from openphone_sync.errors import EXIT_CODES
 PROGRAM = "openphone-sync"
 
 COMMANDS = {
+    "init": "Set everything up: key, database, schedule.",
     "sync": "Bring OpenPhone in step with the client table, once.",
     "dry-run": "Show what sync would do, and write nothing.",
     "status": "Show the last run, the next run and open reviews.",

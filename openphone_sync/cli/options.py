@@ -188,11 +188,16 @@ def _log_format(text: str) -> str:
     return text
 
 
+def can_ask() -> bool:
+    """Whether there is a person to ask: questions go to stderr, so that stdout may be a file."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
 def confirm(question: str, *, yes: bool) -> None:
     """Ask before going on. Without a terminal, ``--yes`` is needed: otherwise nothing is done and the exit code is 2."""
     if yes:
         return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not can_ask():
         raise ConfigurationError(f"{question.rstrip('?')} needs a yes; add --yes")
     if not typer.confirm(question, err=True):
         raise typer.Exit(2)

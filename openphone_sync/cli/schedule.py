@@ -43,31 +43,43 @@ def schedule_start(context: typer.Context, as_json: JsonOption = False) -> None:
 
     Example: OPENPHONE_SYNC_SCHEDULE="30 1 * * *" openphone-sync schedule start
     """
-    settings, job, crontab, now = _prepare(context)
+    schedule = install_schedule(read_settings(context), Path.cwd())
+    if schedule.installed:
+        _print(schedule, as_json, "scheduled" if schedule.changed else "already scheduled")
+        return
+    if as_json:
+        print_json(make_schedule_document(schedule))
+    else:
+        echo(schedule.wanted)
+    raise typer.Exit(NoCrontabError.exit_code)
+
+
+def install_schedule(settings: Settings, folder: Path) -> Schedule:
+    """Put the line for these settings into the crontab, or say that there is no such program.
+
+    ``folder`` is where the sync starts if it reads several env files there.
+    """
     timer = find_timer(settings.state_dir, os.environ)
     if timer:
         raise ConfigurationError(
             f"the systemd timer {timer.name} runs this sync already ({timer.calendar}); keep it, or take it away first with "
             f"systemctl disable --now {timer.name}"
         )
+    job, crontab, now = _prepare(settings, folder)
     try:
         schedule = start_schedule(job, crontab, now)
-    except NoCrontabError as error:
+    except NoCrontabError:
         print_notice(
             "nothing is scheduled, because this system has no crontab program; "
             "give this line to whatever starts jobs here (schedule, then command)"
         )
-        if as_json:
-            print_json(_make_document(show_schedule(job, crontab, now)))
-        else:
-            echo(job.line())
-        raise typer.Exit(error.exit_code) from None
+        return show_schedule(job, crontab, now)
     missing = find_missing(schedule.installed, os.environ) if schedule.installed else ""
     if missing:
         print_notice(
             f"scheduled, but cron has none of this shell's variables; put what is missing into an env file: {missing}"
         )
-    _print(schedule, as_json, "scheduled" if schedule.changed else "already scheduled")
+    return schedule
 
 
 @app.command("stop", cls=Command)
@@ -78,7 +90,8 @@ def schedule_stop(context: typer.Context, as_json: JsonOption = False) -> None:
 
     Example: openphone-sync schedule stop
     """
-    settings, _, crontab, _ = _prepare(context)
+    settings = read_settings(context)
+    _, crontab, _ = _prepare(settings, Path.cwd())
     changed = stop_schedule(settings.state_dir, crontab)
     if as_json:
         print_json({"schemaVersion": SCHEMA_VERSION, "isEnabled": False, "changed": changed})
@@ -94,20 +107,19 @@ def schedule_show(context: typer.Context, as_json: JsonOption = False) -> None:
 
     Example: openphone-sync schedule show --json | jq -r '.nextRuns[]'
     """
-    _, job, crontab, now = _prepare(context)
+    job, crontab, now = _prepare(read_settings(context), Path.cwd())
     schedule = show_schedule(job, crontab, now)
     _print(schedule, as_json, "scheduled" if schedule.installed else "not scheduled")
 
 
-def _prepare(context: typer.Context) -> tuple[Settings, Job, Crontab, datetime]:
-    settings = read_settings(context)
+def _prepare(settings: Settings, folder: Path) -> tuple[Job, Crontab, datetime]:
     now = datetime.now(find_zone(os.environ))
-    return settings, make_job(settings, os.environ, Path.cwd()), Crontab(os.environ, settings.state_dir, now), now
+    return make_job(settings, os.environ, folder), Crontab(os.environ, settings.state_dir, now), now
 
 
 def _print(schedule: Schedule, as_json: bool, headline: str) -> None:
     if as_json:
-        print_json(_make_document(schedule))
+        print_json(make_schedule_document(schedule))
         return
     if schedule.installed:
         echo(headline)
@@ -122,7 +134,8 @@ def _print(schedule: Schedule, as_json: bool, headline: str) -> None:
         echo(f"  {moment:%a %Y-%m-%d %H:%M %Z}")
 
 
-def _make_document(schedule: Schedule) -> dict[str, object]:
+def make_schedule_document(schedule: Schedule) -> dict[str, object]:
+    """As published."""
     return {
         "schemaVersion": SCHEMA_VERSION,
         "isEnabled": schedule.installed is not None,

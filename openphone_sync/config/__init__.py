@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from cronsim import CronSim, CronSimError
 
@@ -183,7 +183,7 @@ def _database_url(text: str) -> str:
         raise _RejectedError(
             "a Postgres connection string such as postgresql://user:password@host:5432/database or host=... dbname=..."
         )
-    if re.search(r"(\[|%5B)YOUR-PASSWORD(\]|%5D)", text, re.IGNORECASE):
+    if has_placeholder(text):
         raise ConfigurationError(
             "DATABASE_URL still holds the placeholder [YOUR-PASSWORD]; put the database password in its place, "
             "percent-encoded"
@@ -197,6 +197,22 @@ def _database_url(text: str) -> str:
             "or copy the connection string again"
         )
     return text
+
+
+_PLACEHOLDER = re.compile(r"(\[|%5B)YOUR-PASSWORD(\]|%5D)", re.IGNORECASE)
+"""Supabase's connection strings hold it where the password goes."""
+
+
+def has_placeholder(database_url: str) -> bool:
+    """Whether the password is still missing from a connection string."""
+    return _PLACEHOLDER.search(database_url) is not None
+
+
+def fill_in_password(database_url: str, password: str) -> str:
+    """The connection string with the password in the place of its placeholder, encoded as its form needs."""
+    in_quotes = "'" + re.sub(r"([\\'])", r"\\\1", password) + "'"
+    encoded = quote(password, safe="") if "://" in database_url else in_quotes
+    return _PLACEHOLDER.sub(lambda _: encoded, database_url)
 
 
 def _mapping_file(text: str) -> Path:
@@ -466,6 +482,8 @@ _CUSTOM_FIELD = re.compile(r"OPENPHONE_CF_([A-Z0-9_]+)_KEY")
 
 API = "OPENPHONE_API_KEY"
 DATABASE = "DATABASE_URL"
+TABLE = "OPENPHONE_CLIENT_TABLE"
+STATE_DIR = "OPENPHONE_STATE_DIR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -558,6 +576,18 @@ def env_files(environ: Mapping[str, str], env_file: Path | None, folder: Path) -
     config_home = environ.get("XDG_CONFIG_HOME") or str(_home(environ) / ".config")
     files = [folder / ".env.local", folder / ".env", Path(config_home) / "openphone-sync" / "env"]
     return ([env_file] if env_file else []) + files
+
+
+def find_given(environ: Mapping[str, str]) -> dict[str, str]:
+    """The settings among these variables, as an env file may hold them: paths are absolute, aliases have their own name."""
+    texts = _with_aliases(_present(environ))
+    given = {name: text for name, text in texts.items() if name in _BY_NAME or _CUSTOM_FIELD.fullmatch(name)}
+    for name in {_MAPPING, STATE_DIR, "OPENPHONE_PROMETHEUS_FILE"} & given.keys():
+        given[name] = str(expand_home(Path(given[name])).absolute())
+    query = given.get("OPENPHONE_CLIENT_QUERY", "")
+    if query.startswith("@"):
+        given["OPENPHONE_CLIENT_QUERY"] = f"@{expand_home(Path(query[1:])).absolute()}"
+    return given
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from openphone_sync.config import API, Settings, explain_absence, load_mapping
 from openphone_sync.doctor.checks import Check, make_failed
 from openphone_sync.errors import ConfigurationError, RunError
-from openphone_sync.model import ContactMapping, FieldDefinition, FieldType
+from openphone_sync.model import FieldDefinition, FieldType
 from openphone_sync.openphone.api import make_client
 from openphone_sync.openphone.pacing import Pacer
 from openphone_sync.openphone.probe import WorkspaceInfo, read_workspace_info
@@ -29,19 +29,23 @@ _ANY = frozenset({FieldType.STRING, FieldType.MULTI_SELECT})
 def check_api(settings: Settings) -> tuple[list[Check], int]:
     """The checks, and the exit code if there is no connection, else 0."""
     try:
-        info = _read_workspace(settings)
+        return judge_workspace(read_workspace(settings), settings), 0
     except RunError as error:
         return [make_failed("api key", error)], error.exit_code
-    numbers = ", ".join(info.numbers) or "none"
+
+
+def judge_workspace(info: WorkspaceInfo, settings: Settings) -> list[Check]:
+    """The checks of a workspace that was read."""
+    numbers = ", ".join(number.name for number in info.numbers) or "none"
     return [
         Check("api key", ok=True, detail=f"accepted; the workspace's numbers are named {numbers}"),
-        _check_fields(info.fields, settings.custom_field_keys, load_mapping(settings.mapping_file)),
+        _check_fields(match_fields(info.fields, settings)),
         _check_clock(info.skew_s),
         _check_pace(settings),
-    ], 0
+    ]
 
 
-def _read_workspace(settings: Settings) -> WorkspaceInfo:
+def read_workspace(settings: Settings) -> WorkspaceInfo:
     """Two requests at the usual pace, each tried twice. Raises `RunError`."""
     if not settings.api_key:
         raise ConfigurationError(explain_absence(settings, API))
@@ -58,16 +62,34 @@ def _read_workspace(settings: Settings) -> WorkspaceInfo:
         return read_workspace_info(caller)
 
 
-def _check_fields(fields: tuple[FieldDefinition, ...], overrides: Mapping[str, str], mapping: ContactMapping) -> Check:
+@dataclass(frozen=True, slots=True)
+class FieldMatch:
+    """Custom fields of the mapping by name: ``missing`` ones with the type to create, ``unfit`` ones with their type."""
+
+    found: tuple[str, ...]
+    missing: tuple[str, ...]
+    unfit: tuple[str, ...]
+
+
+def match_fields(fields: tuple[FieldDefinition, ...], settings: Settings) -> FieldMatch:
+    """Which custom fields of the mapping the workspace has."""
+    mapping = load_mapping(settings.mapping_file)
     rules = {rule.names[0]: rule for _, person in mapping.persons() for rule in person.fields}
-    found = {bound.rule.names[0]: bound for bound in make_field_map(fields, overrides, mapping).bound}
-    missing = [f"{name} ({rule.types[0]})" for name, rule in rules.items() if name not in found]
-    wrong = [
-        f"{bound.definition.name} is {bound.definition.kind}"
-        for bound in found.values()
-        if bound.definition.kind not in {*_ANY, *bound.rule.types}
-    ]
-    counted = f"{len(found)} of {len(rules)} found"
+    found = {bound.rule.names[0]: bound for bound in make_field_map(fields, settings.custom_field_keys, mapping).bound}
+    return FieldMatch(
+        found=tuple(name for name in rules if name in found),
+        missing=tuple(f"{name} ({rule.types[0]})" for name, rule in rules.items() if name not in found),
+        unfit=tuple(
+            f"{bound.definition.name} is {bound.definition.kind}"
+            for bound in found.values()
+            if bound.definition.kind not in {*_ANY, *bound.rule.types}
+        ),
+    )
+
+
+def _check_fields(match: FieldMatch) -> Check:
+    missing, wrong = match.missing, match.unfit
+    counted = f"{len(match.found)} of {len(match.found) + len(missing)} found"
     detail = "; ".join(
         text
         for text in (counted, missing and f"missing: {', '.join(missing)}", wrong and f"unfit type: {', '.join(wrong)}")

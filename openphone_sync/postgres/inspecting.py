@@ -54,6 +54,15 @@ class TableInfo:
     names_twice: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class RelationInfo:
+    """A table or view, and all its columns."""
+
+    schema: str
+    table: str
+    columns: tuple[str, ...]
+
+
 def inspect_connection(dsn: str) -> DatabaseInfo:
     """Connect and look around. Raises what `connect` raises."""
     with connect(dsn) as connection, plain_errors("the database", "DATABASE_URL"):
@@ -105,6 +114,22 @@ def inspect_table(
             hides_rows=hides,
             names_twice=_twice(connection, source, name_columns),
         )
+
+
+def list_relations(dsn: str) -> list[RelationInfo]:
+    """The tables and views that the role may read, by schema and name, without those of Postgres itself."""
+    with connect(dsn) as connection, plain_errors("the list of tables", "DATABASE_URL", connection):
+        begin_reading(connection)
+        rows = connection.execute(
+            "SELECT n.nspname, c.relname, array_agg(a.attname::text ORDER BY a.attnum) FROM pg_class c "
+            "JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
+            "WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f') AND NOT c.relispartition "
+            "AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' "
+            "AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') "
+            "GROUP BY n.nspname, c.relname ORDER BY n.nspname, c.relname"
+        )
+        return [RelationInfo(schema, table, tuple(columns)) for schema, table, columns in rows]
 
 
 def _find(connection: psycopg.Connection[Any], relation: str) -> tuple[int, bool, bool, str, str]:

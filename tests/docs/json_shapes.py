@@ -22,6 +22,7 @@ from tests.fault_injection import Fault, FaultKind, FaultySandbox
 from tests.office import FAST, JAMES, Office
 
 COMMANDS: Sequence[str] = (
+    "init --env-file env --dry-run --json",
     "sync --json",
     "dry-run --json",
     "status --json",

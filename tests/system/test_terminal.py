@@ -9,24 +9,26 @@ import pty
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from openphone_sync.sandbox.samples import load_samples
 from tests.office import Office
 from tests.system.test_review import hold_james
 
+PROGRAM = (sys.executable, "-m", "openphone_sync")
+
 
 class Terminal:
     """The program as the leader of a session on a terminal of its own."""
 
-    def __init__(self, office: Office, *arguments: str) -> None:
+    def __init__(self, office: Office, *arguments: str, program: Sequence[str] = PROGRAM) -> None:
         self.shown = ""
         self.pid, self._master = pty.fork()
         if self.pid == 0:
             os.chdir(office.folder)
             os.execve(
-                sys.executable,
-                [sys.executable, "-m", "openphone_sync", *arguments],
+                program[0],
+                [*program, *arguments],
                 office.environment | {"TERM": "xterm", "LINES": "40", "COLUMNS": "100"},
             )
 
