@@ -60,6 +60,13 @@ _WIDEST, _NO_LIMIT = 100, 1_000_000
 """Columns of a paragraph on a terminal and elsewhere."""
 _LISTED = 8
 _FAILED = 1
+_NEXT = (
+    ("sync --limit 5", "write the contacts of five clients"),
+    ("rollback latest", "undo that, if you do not like it"),
+    ("sync", "write everybody"),
+    ("status", "last run, next run, open decisions"),
+)
+_WHEN_FIXED = (("test-connection", "test everything again"), ("schedule start", "start the nightly sync"))
 _HEAD = "# Settings of openphone-sync; openphone-sync config show explains what is in force.\n"
 
 
@@ -142,6 +149,8 @@ class SetUp:
         faults = [text for name, text in settings.faults if not (self._asks and name in BOTH)]
         if faults:
             raise ConfigurationError("; ".join(faults))
+        for warning in settings.warnings if not self._given.quiet else ():
+            self._notice(warning)
         missing = [name for name in BOTH if name not in settings.given]
         if missing and not self._asks:
             options = " and ".join(f"{_OPTIONS[name]} FILE" for name in missing)
@@ -271,7 +280,7 @@ class SetUp:
             ) from None
         self._is_written = True
         self._show(f"saved in {self._target} (readable only by you)", 3, 3)
-        self._show(f"settings in it: {', '.join(sorted(values))}", 3, 3)
+        self._show(f"settings written: {', '.join(sorted(values))}", 3, 3)
         self._show_overrides(values)
         return sorted(values)
 
@@ -345,20 +354,18 @@ class SetUp:
         return make_schedule_document(schedule), 0
 
     def _end(self, code: int) -> None:
+        """What to do next."""
         program = "openphone-sync"
         if self._target != find_target(Globals()):
             program += f" --env-file {self._target}"
         self._show()
-        if code:
-            self._show("Done, but not everything works yet: fix what is said above, then try again.")
-            self._show(f"{program} test-connection     says what is still wrong", 2)
-            self._show(f"{program} schedule start      starts the nightly sync", 2)
-            return
-        self._show("Done. Next:")
-        self._show(f"{program} sync --limit 5     write the contacts of five clients", 2)
-        self._show(f"{program} rollback latest    undo that, if you do not like what you see", 2)
-        self._show(f"{program} sync               write everybody: some 2 minutes for 1,000 contacts", 2)
-        self._show(f"{program} status             the last run, the next one, and what waits for a decision", 2)
+        self._show(
+            "The settings are saved, but not everything works yet. When what failed is fixed:"
+            if code
+            else "Done. Next:"
+        )
+        for command, effect in _WHEN_FIXED if code else _NEXT:
+            self._show(f"{program} {command:15}   {effect}", 2, len(program) + 19)
 
     # --- asking and showing -----------------------------------------------------------------------------------------
 
