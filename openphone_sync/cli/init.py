@@ -54,22 +54,28 @@ def init(
 
     Example: openphone-sync init --api-key-file key.txt --database-url-file - --yes
     """
-    given = read_globals(context)
-    texts = {API: _read_secret(api_key_file), DATABASE: _read_secret(database_url_file), TABLE: table}
     if api_key_file == database_url_file == "-":
-        raise typer.BadParameter("standard input can hold one of the two; give the other in a file", param_hint="-")
+        raise typer.BadParameter(
+            "standard input can hold one of the two; give the other in a file", param_hint="--database-url-file"
+        )
+    given, asks = read_globals(context), can_ask() and not as_json
+    texts = {
+        API: _read_secret(api_key_file, "--api-key-file"),
+        DATABASE: _read_secret(database_url_file, "--database-url-file"),
+        TABLE: table,
+    }
     answers = Answers(
         texts={name: text for name, text in texts.items() if text},
         overwrite=overwrite,
         dry_run=True if yes and dry_run is None else dry_run,
         schedule=True if yes and schedule is None else schedule,
     )
-    set_up = SetUp(
-        given, find_target(given), answers, asks=can_ask() and not as_json, shows=not (as_json or given.quiet)
-    )
+    set_up = SetUp(given, find_target(given), answers, asks=asks, shows=not (as_json or given.quiet))
     try:
         document = set_up.run()
-    except (typer.Abort, SystemExit) as stopped:  # end of input, Ctrl-C
+    except (typer.Abort, SystemExit) as stopped:  # end of input or a no; Ctrl-C
+        if asks:
+            sys.stderr.write("\n")  # the cursor is still behind the question
         print_notice(set_up.describe_stop())
         raise SystemExit(stopped.code if isinstance(stopped, SystemExit) else 2) from None
     if as_json:
@@ -77,15 +83,18 @@ def init(
     raise typer.Exit(document["exitCode"])
 
 
-def _read_secret(path: str | None) -> str | None:
-    """The one line of a file; None without an option."""
+def _read_secret(path: str | None, option: str) -> str | None:
+    """The one line of a file; None without the option."""
     if path is None:
         return None
     try:
         text = sys.stdin.read() if path == "-" else Path(path).expanduser().read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError, RuntimeError):
-        raise typer.BadParameter(f"{path} cannot be read; give a readable text file", param_hint="FILE") from None
-    lines = text.split()
-    if len(text.strip().splitlines()) != 1:
-        raise typer.BadParameter(f"{path} has {len(lines)} words; give one line with nothing else", param_hint="FILE")
-    return text.strip()
+        raise typer.BadParameter(f"{path} cannot be read; give a readable text file", param_hint=option) from None
+    lines = text.strip().splitlines()
+    if len(lines) != 1:
+        raise typer.BadParameter(
+            f"{'standard input' if path == '-' else path} holds {len(lines)} lines; give one line with nothing else",
+            param_hint=option,
+        )
+    return lines[0].strip()

@@ -247,6 +247,23 @@ def test_secrets_come_from_a_file_and_from_standard_input(newcomer: Newcomer, mo
     assert newcomer.written().items() >= newcomer.given.items()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--api-key-file", "nowhere.txt"), "nowhere.txt cannot be read"),
+        (("--api-key-file", "two.txt"), "two.txt holds 2 lines"),
+        (("--api-key-file", "-", "--database-url-file", "-"), "standard input can hold one of the two"),
+    ],
+)
+def test_a_file_that_does_not_hold_one_line_is_a_usage_error(
+    newcomer: Newcomer, arguments: tuple[str, ...], says: str
+) -> None:
+    (newcomer.office.folder / "two.txt").write_text("a\nb\n")
+    ran = newcomer.office.run("init", *arguments)
+    assert (ran.code, says in " ".join(ran.err.replace("│", " ").split())) == (2, True), ran.err
+    assert not newcomer.file.exists()
+
+
 def test_a_file_that_is_there_is_refused_without_overwrite(newcomer: Newcomer) -> None:
     newcomer.office.make_clients(JAMES)
     newcomer.file.parent.mkdir(parents=True)

@@ -20,6 +20,9 @@ from typing import Any
 
 import pytest
 
+from tests.office import JAMES, Office
+from tests.system.test_init import DRY_RUN, KEY, SCHEDULE, SCHEDULED, URL, Newcomer, talk
+
 ROOT = Path(__file__).parents[2]
 CODE = {
     str(path.relative_to(ROOT))
@@ -252,3 +255,34 @@ def test_the_sandbox_serves_without_any_extra(python: Path, tmp_path: Path) -> N
         _, err = sandbox.communicate(timeout=10)
     assert "OPENPHONE_BASE_URL=http://127.0.0.1:" in "".join(shown)
     assert (sandbox.returncode, err) == (0, "")
+
+
+def test_init_alone_leads_from_the_wheel_to_a_tested_and_scheduled_sync(python: Path, office: Office) -> None:
+    newcomer = Newcomer(office)
+    office.make_clients(JAMES)
+    home, program = office.folder, str(python.with_name("openphone-sync"))
+    office.environment = {
+        "HOME": str(home),
+        "XDG_STATE_HOME": str(home / "state"),  # root's would be shared with the rest of the machine
+        "PATH": f"{home / 'bin'}:/usr/bin:/bin",
+        "OPENPHONE_BASE_URL": office.sandbox.base_url,
+    }
+    terminal = talk(
+        newcomer,
+        (KEY, f"{newcomer.key}\r"),
+        (URL, f"{newcomer.url}\r"),
+        (DRY_RUN, "\r"),
+        (SCHEDULE, "y\r"),
+        program=(program,),
+    )
+    assert terminal.finish() == SCHEDULED, terminal.shown
+    assert (home / ".config" / "openphone-sync" / "env").exists()
+    line = next(line for line in newcomer.crontab.read_text().splitlines() if line.startswith("0 2 * * * "))
+    assert line.startswith(
+        f"0 2 * * * {program} --env-file {home}/.config/openphone-sync/env --state-dir {home}/state/"
+    )
+    job = line.removeprefix("0 2 * * * ").replace("\\%", "%")
+    assert run(home, "/bin/sh", "-c", job) == (0, "", "")  # as cron would
+    assert len(office.contacts()) == 2
+    status = run(home, program, "--state-dir", home / "state" / "openphone-sync", "status", "--json")
+    assert json.loads(status[1])["lastRun"]["status"] == "succeeded"
