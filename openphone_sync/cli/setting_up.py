@@ -287,18 +287,17 @@ class SetUp:
     def _show_overrides(self, values: Mapping[str, str]) -> None:
         """What rules over the file where the person stands now."""
         in_shell = find_given(os.environ)
-        origins = {one.name: one.origin for one in list_settings(os.environ, env_file=self._given.env_file)}
+        origins = {one.name: one.origin for one in list_settings(_find_outside(), env_file=self._given.env_file)}
         for name, text in values.items():
             if in_shell.get(name, text) != text:
                 self._notice(f"this shell has another {name}, which rules over the file; run unset {name}")
-            elif name not in in_shell and (other := Path(origins[name]).absolute()) != self._target:
+            if (other := Path(origins[name]).absolute()) != self._target:
                 self._notice(f"in this folder, {other} rules over the file; take {name} out of it")
 
     def _read_back(self) -> Settings:
         """The settings as the file has them, without this shell's."""
-        outside = {name: text for name, text in os.environ.items() if name not in find_given(os.environ)}
         settings = load_settings(
-            outside,
+            _find_outside(),
             env_file=self._target,
             state_dir=self._given.state_dir,
             folder=self._target.parent,
@@ -473,6 +472,12 @@ class SetUp:
         )
         for line in lines or [""]:
             echo(line)
+
+
+def _find_outside() -> dict[str, str]:
+    """This shell without settings, as the nightly sync will not have them."""
+    given = find_given(os.environ)
+    return {name: text for name, text in os.environ.items() if name not in given}
 
 
 def _ask_hidden(label: str, *, optional: bool = False) -> str:

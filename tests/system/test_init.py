@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import pytest
 from dotenv import dotenv_values
-from psycopg.conninfo import conninfo_to_dict
 
 from openphone_sync.doctor.machine import is_cron_running
 from openphone_sync.sandbox import CUSTOM_FIELDS
@@ -79,7 +78,11 @@ def talk(
     return terminal
 
 
-KEY, URL = "API key (hidden", "Connection string (hidden"
+KEY, URL, AGAIN = (
+    "API key (hidden): ",
+    "Connection string (hidden): ",
+    "Enter keeps the present one): ",
+)  # with the space of getpass
 DRY_RUN, SCHEDULE = "Do a dry run now?", "Schedule it now?"
 
 
@@ -92,9 +95,9 @@ def test_a_dialogue_ends_in_a_tested_and_scheduled_sync(newcomer: Newcomer) -> N
     terminal = talk(
         newcomer,
         (KEY, "not-the-key\r"),
-        ("Enter keeps the present one", f"{newcomer.key}\r"),
+        (AGAIN, f"{newcomer.key}\r"),
         (URL, "postgresql://ann:s3cret-pw@127.0.0.1:1/law\r"),
-        ("Enter keeps the present one", f"{newcomer.url}\r"),
+        (AGAIN, f"{newcomer.url}\r"),
         (DRY_RUN, "\r"),
         (SCHEDULE, "y\r"),
     )
@@ -121,13 +124,12 @@ def test_a_dialogue_ends_in_a_tested_and_scheduled_sync(newcomer: Newcomer) -> N
 
 def test_the_password_is_asked_for_where_the_string_holds_its_placeholder(newcomer: Newcomer) -> None:
     newcomer.office.make_clients(JAMES)
-    where = conninfo_to_dict(newcomer.url)
-    url = f"postgresql://{where['user']}:{{}}@127.0.0.1:{where['port']}/{where['dbname']}"
+    url = newcomer.url.replace("postgres@", "postgres:{}@")
     terminal = talk(
         newcomer,
         (KEY, f"{newcomer.key}\r"),
         (URL, f"{url.format('[YOUR-PASSWORD]')}\r"),
-        ("Database password (hidden)", "p@ss/w\r"),
+        ("Database password (hidden): ", "p@ss/w\r"),
         (DRY_RUN, "n\r"),
         (SCHEDULE, "n\r"),
     )
@@ -188,7 +190,7 @@ def test_a_file_that_is_there_is_changed_only_with_a_yes(newcomer: Newcomer) -> 
     terminal = talk(
         newcomer,
         ("Change it? [y/N]", "y\r"),
-        ("Enter keeps the present one", f"{newcomer.key}\r"),
+        (AGAIN, f"{newcomer.key}\r"),
         (URL, f"{newcomer.url}\r"),
         (DRY_RUN, "n\r"),
         (SCHEDULE, "n\r"),
@@ -202,7 +204,7 @@ def test_a_file_that_is_there_is_changed_only_with_a_yes(newcomer: Newcomer) -> 
 def test_a_database_without_a_client_table_is_named_and_the_rest_can_be_kept(newcomer: Newcomer) -> None:
     newcomer.office.sql("CREATE TABLE people (nr int, who text)")
     newcomer.office.environment |= newcomer.given
-    terminal = talk(newcomer, ("q = stop", "r\r"), ("Enter keeps the present one", "\r"), ("q = stop", "w\r"))
+    terminal = talk(newcomer, ("q = stop", "r\r"), (AGAIN, "\r"), ("q = stop", "w\r"))
     assert terminal.finish() == 1
     assert "tables in this database: public.people" in terminal.shown
     assert newcomer.written().items() >= newcomer.given.items()
