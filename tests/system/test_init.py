@@ -118,7 +118,7 @@ def test_a_dialogue_ends_in_a_tested_and_scheduled_sync(newcomer: Newcomer) -> N
     assert not office.contacts()
     newcomer.forget_shell()
     assert office.run("test-connection", "--json").json["databaseConnection"]
-    assert office.run("schedule", "start").out.startswith("already scheduled")
+    assert office.start("schedule", "start").communicate()[0].startswith("already scheduled")
     assert office.sync()["contacts"]["created"] == 2
 
 
