@@ -152,15 +152,18 @@ class Writer:
         entry_id = self._store.save_intent(self._rules.run_id, intent, self._clock.now())
         try:
             answer = self._send_patch(contact.contact_id, draft)
-        except ContactGoneError as error:
-            if isinstance(action, Update):
-                self._close(entry_id, error)
-                return Gone(action)
-            return self._fail(action, entry_id, error)
         except ContactForbiddenError as error:
             return self._forbidden(action, entry_id, contact, error)
         except ContactError as error:
-            return self._fail(action, entry_id, error)
+            try:
+                answer = self._read_after(contact.contact_id, draft, error)
+            except ContactGoneError as gone:
+                if isinstance(action, Update):
+                    self._close(entry_id, gone)
+                    return Gone(action)
+                return self._fail(action, entry_id, gone)
+            except ContactError:
+                return self._fail(action, entry_id, error)
         wrong = find_differences(replace(draft, external_id=None), answer, self._rules.merging)
         if wrong:
             text = f"the answer is not what was sent: {', '.join(wrong)}"
@@ -175,6 +178,24 @@ class Writer:
             if draft.external_id is None:
                 raise
             return self._workspace.update_contact(contact_id, replace(draft, external_id=None))
+
+    def _read_after(self, contact_id: str, draft: ContactDraft, error: ContactError) -> RemoteContact:
+        """The contact as it was sent, where an error hid that the write was carried out; else raises ``error``.
+
+        Otherwise the next run would take what we wrote for what staff typed. `ContactGoneError` where it is really gone.
+        """
+        may_be_done = error.status in (0, 404, 409) or error.status >= 500
+        if isinstance(error, NotSentError) or not may_be_done:
+            raise error
+        try:
+            contact = self._workspace.read_contact(contact_id)
+        except ContactGoneError:
+            raise
+        except ContactError:
+            raise error from None
+        if find_differences(replace(draft, external_id=None), contact, self._rules.merging):
+            raise _still_there(error) if isinstance(error, ContactGoneError) else error
+        return contact
 
     def _forbidden(self, action: Write, entry_id: int, contact: RemoteContact, error: ContactForbiddenError) -> Outcome:
         """403 is a permission. Only together with a foreign source does it say that an integration owns the contact."""
@@ -371,3 +392,8 @@ class Writer:
         elif link is not None:
             self._store.save_links([link])
         return Left(action) if unsent else Failed(action, error.status, error.code, error.message)
+
+
+def _still_there(error: ContactGoneError) -> ContactError:
+    """A 404 to a write of a contact that can be read: a write that failed, not a contact that is gone."""
+    return ContactError(error.message, status=error.status, code=error.code)

@@ -135,6 +135,8 @@ BOUNDED = (
     ("no answer within the time-out, carried out", "first"),
     ("lists that lag", "update"),
     ("409 that names nothing, contact there", "first"),
+    ("409 that names nothing, contact there", "update"),
+    ("404 to a write", "first"),
     ("a contact listed under an id that answers 404", "first"),
     ("403, owned by an integration", "first"),
     ("403, owned by an integration", "update"),

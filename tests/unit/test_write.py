@@ -89,7 +89,7 @@ class Scripted:
         self.calls.append(name)
         script = self.errors.get(name, [])
         error = script.pop(0) if script else None
-        if isinstance(error, AnswerLostError):
+        if isinstance(error, AnswerLostError) or (error is not None and name == "update"):
             self.after_loss()
         if error is not None:
             raise error
@@ -281,9 +281,39 @@ def test_an_update_that_finds_nothing_left_sends_nothing(store: Store) -> None:
 def test_a_contact_deleted_meanwhile_is_judged_again(store: Store) -> None:
     assert isinstance(write(store, Scripted(), update()), Gone)
     workspace = Scripted(written())
-    workspace.errors["update"] = [ContactGoneError("gone", status=404)]
+    workspace.errors = {"update": [ContactGoneError("gone", status=404)]}
+    workspace.after_loss = workspace.contacts.clear
     assert isinstance(write(store, workspace, update()), Gone)
     assert journal(store) == [(ActionKind.UPDATE, Result.FAILED)]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ContactGoneError("404", status=404),
+        ContactConflictError("409", status=409),
+        ContactError("500", status=500),
+        ContactError("no answer"),
+    ],
+    ids=lambda error: error.message,
+)
+def test_an_error_that_hides_a_write_is_no_failure(store: Store, error: ContactError) -> None:
+    """Otherwise the next run takes what we wrote for what staff typed."""
+    workspace = Scripted(written())
+    workspace.errors = {"update": [error]}
+    workspace.after_loss = lambda: workspace.put("a", replace(make_first_draft(JAMES, OURS), role="Criminal Client"))
+    assert isinstance(write(store, workspace, update()), Done)
+    assert journal(store) == [(ActionKind.UPDATE, Result.DONE)]
+    base = saved(store).base
+    assert base is not None
+    assert (base.values.role, base.met) == ("Criminal Client", frozenset())
+
+
+def test_a_404_to_a_write_of_a_contact_that_is_there_is_a_failure(store: Store) -> None:
+    workspace = Scripted(written())
+    workspace.errors = {"update": [ContactGoneError("gone", status=404)]}
+    assert isinstance(write(store, workspace, update()), Failed)
+    assert workspace.calls == ["read", "update", "read"]
 
 
 def test_a_contact_that_a_person_changed_since_the_plan_is_not_written(store: Store) -> None:
