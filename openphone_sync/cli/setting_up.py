@@ -6,6 +6,7 @@ On a terminal, what is missing or does not work is asked for, again and again. I
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 import textwrap
@@ -45,7 +46,7 @@ from openphone_sync.doctor.machine import check_machine
 from openphone_sync.doctor.tables import ClientTable, choose_table, find_client_tables
 from openphone_sync.documents import SCHEMA_VERSION
 from openphone_sync.errors import ConfigurationError, RunError
-from openphone_sync.ops.crontab import NoCrontabError, find_zone, next_runs
+from openphone_sync.ops.crontab import NoCrontabError, find_program, find_zone, next_runs
 from openphone_sync.ops.files import save_text
 from openphone_sync.postgres.inspecting import RelationInfo, list_relations
 from openphone_sync.run.context import SyncOptions
@@ -60,13 +61,13 @@ _WIDEST, _NO_LIMIT = 100, 1_000_000
 """Columns of a paragraph on a terminal and elsewhere."""
 _LISTED = 8
 _FAILED = 1
+_PROGRAM = "openphone-sync"
 _NEXT = (
     ("sync --limit 5", "write the contacts of five clients"),
     ("rollback latest", "undo that, if you do not like it"),
     ("sync", "write everybody"),
     ("status", "last run, next run, open decisions"),
 )
-_WHEN_FIXED = (("test-connection", "test everything again"), ("schedule start", "start the nightly sync"))
 _HEAD = "# Settings of openphone-sync; openphone-sync config show explains what is in force.\n"
 
 
@@ -108,9 +109,10 @@ class SetUp:
         settings = self._read_back()
         self._check_machine(settings)
         report, code = self._offer_dry_run(settings) if self._has_table else (None, _FAILED)
-        schedule, schedule_code = self._offer_schedule(settings) if not code else (None, 0)
+        can_sync = not code
+        schedule, schedule_code = self._offer_schedule(settings) if can_sync else (None, 0)
         code = max(code, schedule_code, 0 if all(check.ok for check in self._checks) else _FAILED)
-        self._end(code)
+        self._end(can_sync=can_sync, all_well=not code)
         return {
             "schemaVersion": SCHEMA_VERSION,
             "exitCode": code,
@@ -352,19 +354,23 @@ class SetUp:
         self._add_checks(checks, only_failed=True)
         return make_schedule_document(schedule), 0
 
-    def _end(self, code: int) -> None:
+    def _end(self, *, can_sync: bool, all_well: bool) -> None:
         """What to do next."""
-        program = "openphone-sync"
+        is_found = shutil.which(_PROGRAM) is not None
+        program = _PROGRAM if is_found else shlex.join(find_program(sys.argv[0], sys.executable))
         if self._target != find_target(Globals()):
-            program += f" --env-file {self._target}"
+            program += f" --env-file {shlex.quote(str(self._target))}"
         self._show()
-        self._show(
-            "The settings are saved, but not everything works yet. When what failed is fixed:"
-            if code
-            else "Done. Next:"
-        )
-        for command, effect in _WHEN_FIXED if code else _NEXT:
-            self._show(f"{program} {command:15}   {effect}", 2, len(program) + 19)
+        if not all_well:
+            self._show(
+                f"The settings are saved. Something does not work yet: see FAIL above, and {program} test-connection.",
+                0,
+                2,
+            )
+        if can_sync:
+            self._show("Next:" if not all_well else "Done. Next:")
+            for command, effect in _NEXT:
+                self._show(f"{program} {command:15}   {effect}", 2, 6)
 
     # --- asking and showing -----------------------------------------------------------------------------------------
 

@@ -109,6 +109,7 @@ def test_a_dialogue_ends_in_a_tested_and_scheduled_sync(newcomer: Newcomer) -> N
     assert f"{len(CUSTOM_FIELDS) - 2} of {len(CUSTOM_FIELDS) - 2} found" in shown
     assert "table found: public.clients" in shown
     assert "James Smith" in shown  # the dry run
+    assert "sync --limit 5" in " ".join(shown.split())
     for secret in (newcomer.key, "not-the-key", "s3cret-pw", newcomer.url):
         assert secret not in shown
     assert stat.S_IMODE(newcomer.file.stat().st_mode) == 0o600
@@ -207,6 +208,8 @@ def test_a_database_without_a_client_table_is_named_and_the_rest_can_be_kept(new
     terminal = talk(newcomer, ("q = stop", "r\r"), (AGAIN, "\r"), ("q = stop", "w\r"))
     assert terminal.finish() == 1
     assert "tables in this database: public.people" in terminal.shown
+    assert "Something does not work yet" in terminal.shown
+    assert "Next:" not in terminal.shown
     assert newcomer.written().items() >= newcomer.given.items()
     assert DRY_RUN not in terminal.shown
 
