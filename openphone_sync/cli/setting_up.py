@@ -139,7 +139,7 @@ class SetUp:
 
     def _begin(self) -> None:
         """Refuse what cannot end well, before anybody is asked anything."""
-        self._show(
+        self._explain(
             "openphone-sync is set up in four steps: OpenPhone, the client table, the settings file, and a dry run with the "
             "schedule. OpenPhone and the table are only read. Nothing is saved before step 3. Ctrl-C stops."
         )
@@ -176,7 +176,7 @@ class SetUp:
     def _set_up_openphone(self) -> dict[str, Any]:
         """Its part of the document."""
         self._show_step("1. OpenPhone")
-        self._show(
+        self._explain(
             "The API key lets this program read and write the contacts of your workspace. To make one, open the OpenPhone "
             "(Quo) app as owner or admin and go to Settings, API.",
             3,
@@ -199,7 +199,7 @@ class SetUp:
     def _set_up_table(self) -> list[ClientTable]:
         """The tables that could hold the clients; the chosen one is among the answers."""
         self._show_step("2. The client table")
-        self._show(
+        self._explain(
             "The connection string says where your clients are stored. In the Supabase dashboard press Connect and copy the "
             "string of the session pooler. Leave [YOUR-PASSWORD] in it: the password is asked for next. For any other "
             "Postgres it is postgresql://user:password@host:5432/database.",
@@ -263,11 +263,11 @@ class SetUp:
         """Write the file; returns the names of the settings that it was given."""
         self._show_step("3. The settings file")
         if self._target == find_target(Globals()):
-            self._show(
+            self._explain(
                 "It holds the answers so far. Commands find it from any folder, and so does the nightly sync.", 3
             )
         else:
-            self._show("It holds the answers so far. Commands outside its folder need it as --env-file.", 3)
+            self._explain("It holds the answers so far. Commands outside its folder need it as --env-file.", 3)
         values = find_given(os.environ) | self._answers.texts
         if self._given.state_dir:
             values[STATE_DIR] = str(self._given.state_dir.absolute())
@@ -318,7 +318,7 @@ class SetUp:
     def _offer_dry_run(self, settings: Settings) -> tuple[Mapping[str, Any] | None, int]:
         """Its report, and the exit code; None without a dry run."""
         self._show_step("4. A dry run, and the schedule")
-        self._show("A dry run shows what the first sync would do, person by person. It writes nothing.", 3)
+        self._explain("A dry run shows what the first sync would do, person by person. It writes nothing.", 3)
         if not self._wants(self._answers.dry_run, "Do a dry run now?", default=True):
             return None, 0
         options = SyncOptions()
@@ -335,7 +335,7 @@ class SetUp:
         """The document of `schedule start` and the exit code; None without a schedule."""
         first = next(iter(next_runs(settings.schedule, datetime.now(find_zone(os.environ)), 1)))
         self._show()
-        self._show(
+        self._explain(
             "The schedule is a line in your crontab that writes to OpenPhone every night, the first time on "
             f"{first:%A %d %B at %H:%M %Z}. To look around first, answer no; openphone-sync schedule start does it later.",
             3,
@@ -442,6 +442,11 @@ class SetUp:
                 self._show(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.detail}", 3, 6)
                 if check.fix:
                     self._show(check.fix, 9)
+
+    def _explain(self, text: str, indent: int = 0) -> None:
+        """Why something is asked; only if there is somebody to read it."""
+        if self._asks:
+            self._show(text, indent)
 
     def _show_failure(self, error: RunError) -> None:
         self._show(f"FAIL  {error.what}", 3, 6)

@@ -238,6 +238,7 @@ def test_without_a_terminal_nothing_more_than_the_file_is_made_by_itself(newcome
     ran = newcomer.office.run("init", **newcomer.given)
     assert (ran.code, ran.err) == (0, "")
     assert f"saved in {newcomer.file}" in ran.out
+    assert "Ctrl-C" not in ran.out
     assert not newcomer.crontab.exists()
     assert newcomer.office.run("init", "--quiet", "--overwrite", **newcomer.given).out == ""
 
