@@ -738,11 +738,17 @@ def describe_missing(setting: str, texts: Iterable[str] = ()) -> str:
     if setting == DATABASE and any(name.startswith("SUPABASE_") for name in texts):
         return (
             "DATABASE_URL is not set, and SUPABASE_URL and its keys do not reach the database itself; "
-            "press Connect in the Supabase dashboard and put the connection string into .env"
+            "press Connect in the Supabase dashboard, and give the connection string to openphone-sync init or put it into .env"
         )
     if setting == DATABASE:
-        return "DATABASE_URL is not set; put a connection string such as postgresql://user:password@host/database into .env"
-    return f"{setting} is not set; make a key in the OpenPhone (Quo) app under Settings, API, and put it into .env"
+        return (
+            "DATABASE_URL is not set; run openphone-sync init, or put a connection string such as "
+            "postgresql://user:password@host/database into .env"
+        )
+    return (
+        f"{setting} is not set; make a key in the OpenPhone (Quo) app under Settings, API, and run openphone-sync init, or put "
+        "it into .env"
+    )
 
 
 def _fault_message(faults: list[str]) -> str:
