@@ -15,6 +15,7 @@ SECTIONS = {
     "mapping_speed": "Mapping",
     "matching_quality": "Who is who: quality",
     "matching_speed": "Who is who: growth",
+    "report_speed": "The report page",
     "export_speed": "Conversations out",
     "archive_pace": "An archive of conversations",
     "pace": "Pace under the vendor's limit",

@@ -63,10 +63,10 @@ def _measure(size: int) -> str:
     ):
         fill_clients(postgres.dsn(), size)
         settings = Settings(Path(folder), sandbox.options.key, sandbox.base_url, postgres.dsn())
-        contacts = _seed(settings, sandbox)
+        contacts = seed_state(settings, sandbox)
         os.sync()  # what seeding wrote must not be waited for in the night that is measured
         limit_s, _ = _run([sys.executable, "-m", "benchmarks.nothing_changed", "--limit", postgres.dsn()], {})
-        environment = _environment(settings)
+        environment = make_environment(settings)
         report, time_s, peak_mb = _sync(environment)
         with psycopg.connect(postgres.dsn()) as connection:
             connection.execute("UPDATE clients SET county = 'Orange' WHERE client_name = 'Person 7'")
@@ -78,7 +78,7 @@ def _measure(size: int) -> str:
     )
 
 
-def _seed(settings: Settings, sandbox: SandboxServer) -> int:
+def seed_state(settings: Settings, sandbox: SandboxServer) -> int:
     """The state as a first run would leave it; the contact of Person 7 exists, since it will change."""
     fields = make_field_map(
         (FieldDefinition(one.key or "", one.name, one.type) for one in sandbox.workspace.fields), {}, load_built_in()
@@ -144,7 +144,8 @@ def _run(command: list[str], environment: dict[str, str]) -> tuple[float, str]:
     return time.monotonic() - started, done.stdout
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def make_environment(settings: Settings) -> dict[str, str]:
+    """The settings as a command reads them."""
     return {
         "OPENPHONE_API_KEY": settings.api_key,
         "OPENPHONE_BASE_URL": settings.base_url,

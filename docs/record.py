@@ -1,4 +1,4 @@
-"""Draws docs/demo.svg: the main part of what ``openphone-sync demo`` shows on a terminal of 100 columns.
+"""Draws docs/demo.svg: the main part of what ``openphone-sync demo`` shows on a terminal of 80 columns.
 
 Each run draws the same picture: seconds are rounded up, the day is a fixed one. Phone numbers become ones that nobody has.
 Progress bars go to stderr, which is not a terminal here, so there are none. The colours are added.
@@ -18,11 +18,12 @@ from rich.console import Console
 from rich.text import Text
 
 TARGET = Path(__file__).with_name("demo.svg")
-COLUMNS = 100
+COLUMNS = 80
 TABLE_LINES = 6
 """How much of the dry run's table is shown: three contacts."""
-LEFT_OUT = "Conversations that"
-"""Beginning of the scene that is not shown: with it, the picture would be longer than a page."""
+LEFT_OUT = ("Conversations that", "In the morning")
+"""Beginnings of the scenes that are not shown: with them, the picture would be longer than a page."""
+NEXT_SCENE = re.compile(r"\n\n(?=[A-Z][^\n]*[.:?]\n(?:\$ |\{))")
 EPILOGUE = "\nWith your own data:"
 FONTS = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 
@@ -37,13 +38,14 @@ def main() -> int:
         check=False,
     )
     if played.returncode == 0:
-        lines = shorten_table(choose_scenes(make_steady(played.stdout)))
+        lines = drop_details(shorten_table(choose_scenes(make_steady(played.stdout))))
         TARGET.write_text(draw(lines), encoding="utf-8")
     return played.returncode
 
 
 def make_steady(shown: str) -> str:
     """The text without what differs from run to run, and with phone numbers of the range kept for fiction."""
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", shown)
     shown = re.sub(r"(\+1\d{3})\d{5}(\d\d)\b", r"\g<1>55501\2", shown)
     shown = re.sub(r"(?<=\bin )\d+\.\d(?= s\b)", lambda found: _round(float(found[0])), shown)
     shown = re.sub(r"\w{3} \d{4}-\d\d-\d\d \d\d:\d\d", "Tue 2026-03-10 09:00", shown)
@@ -56,7 +58,7 @@ def _round(seconds: float) -> str:
 
 def choose_scenes(shown: str) -> list[str]:
     """The lines of the scenes that are drawn."""
-    scenes = shown.partition(EPILOGUE)[0].strip().split("\n\n")
+    scenes = NEXT_SCENE.split(shown.partition(EPILOGUE)[0].strip())
     return "\n\n".join(scene for scene in scenes if not scene.startswith(LEFT_OUT)).splitlines()
 
 
@@ -68,6 +70,12 @@ def shorten_table(lines: list[str]) -> list[str]:
     counts = [re.fullmatch(r"\.\.\. (\d+) lines \.\.\.", line) for line in rest]
     left_out = sum(int(count[1]) if count else 1 for count in counts)
     return [*lines[: first + TABLE_LINES], f"... {left_out} lines ...", *lines[end:]]
+
+
+def drop_details(lines: list[str]) -> list[str]:
+    """Without what each run lists of skipped and held contacts: the counts say it, and the review shows it."""
+    text = "\n".join(lines)
+    return re.sub(r"^(skipped|held) \(\d+\).*\n(  .*\n)+", "", text + "\n", flags=re.MULTILINE).splitlines()
 
 
 def draw(lines: list[str]) -> str:

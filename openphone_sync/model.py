@@ -661,6 +661,19 @@ class LookAlike:
     words: str
 
 
+@dataclass(frozen=True, slots=True)
+class StaffValue:
+    """A value that a person typed on a contact and that the client table does not have.
+
+    ``field`` is ``name``, ``company``, ``role``, ``phoneNumbers``, ``emails`` or ``customFields:<key>``. ``label`` is that of
+    a phone or e-mail, or the custom field's name. Phones are in E.164 where they are numbers.
+    """
+
+    field: str
+    label: str
+    value: Json
+
+
 # --- the plan ----------------------------------------------------------------------------------------------------
 
 

@@ -28,6 +28,7 @@ COMMANDS = {
     "runs": "Show earlier runs, and every write of a run.",
     "rollback": "Undo a run, except what a person changed since.",
     "forget": "Erase what this tool keeps of a client.",
+    "report": "Write a page for the office: what to decide and fix.",
     "metrics": "Show totals over all runs, and the latest runs.",
     "test-connection": "Check everything a run needs, and say how to fix it.",
     "mapping": "Show or check what rows of the client table become.",

@@ -22,10 +22,13 @@ app = make_app()
 @app.command(cls=Command)
 def demo(
     clients: Annotated[int, typer.Option(min=2, max=500, help="How many sample clients.", metavar="N")] = 20,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Keep the page of the command report here.", metavar="FILE")
+    ] = None,
 ) -> None:
     """Run the main job end to end on embedded parts.
 
-    Needs no settings and leaves nothing behind.
+    Needs no settings and leaves nothing behind, except the page if you ask for it.
 
     Example: openphone-sync demo
     """
@@ -34,6 +37,6 @@ def demo(
     start_logging(folder)  # nothing but a bug is logged, and not in the state folder of a real office
     folder.rmdir()
     try:
-        raise typer.Exit(run_demo(clients, sys.stdout))
+        raise typer.Exit(run_demo(clients, sys.stdout, report))
     except SandboxError as error:
         raise ConfigurationError(str(error)) from None

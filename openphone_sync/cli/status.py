@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime, tzinfo
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -19,7 +20,7 @@ from openphone_sync.ops.alerts import notify_age
 from openphone_sync.ops.crontab import find_zone, read_line
 from openphone_sync.ops.lock import is_locked
 from openphone_sync.ops.timer import find_timer
-from openphone_sync.state import peek_history
+from openphone_sync.state import History, peek_history
 from openphone_sync.views.status import make_status
 
 RUNS_IN_CHART = 10
@@ -49,10 +50,8 @@ def status(
     limit_s = None if max_age is None else parse_duration_option(max_age, "--max-age")
     settings = read_settings(context)
     now = datetime.now(find_zone(os.environ))
-    running, line = is_locked(settings.state_dir), read_line(os.environ, settings.state_dir, now)
-    timer = find_timer(settings.state_dir, os.environ)
     with closing(peek_history(settings.state_dir)) as history:
-        document = make_status(history, is_running=running, installed=line, timer=timer, now=now)
+        document = read_status(history, settings.state_dir, now)
         runs = history.read_summaries(RUNS_IN_CHART)
     if as_json:
         print_json(document)
@@ -62,6 +61,17 @@ def status(
                 echo(part)
     if limit_s is not None:
         raise typer.Exit(_check_age(settings, document["lastGoodRun"], limit_s, str(max_age)))
+
+
+def read_status(history: History, state_dir: Path, now: datetime) -> dict[str, Any]:
+    """The status document as of ``now``, in the time zone that cron uses."""
+    return make_status(
+        history,
+        is_running=is_locked(state_dir),
+        installed=read_line(os.environ, state_dir, now),
+        timer=find_timer(state_dir, os.environ),
+        now=now,
+    )
 
 
 def _check_age(settings: Settings, good: Mapping[str, Any] | None, limit_s: float, limit: str) -> int:

@@ -125,7 +125,7 @@ def make_archive_page(
         yield from sorted(shown.items())
         yield "manifest.json", hash_manifest(archive.folder)
 
-    return make_page("archive.html", {"title": title, "summary": summary, "conversations": show(), "hashes": hashes})
+    return make_page("archive", {"title": title, "summary": summary, "conversations": show(), "hashes": hashes})
 
 
 def _show_conversation(

@@ -8,19 +8,19 @@ from collections.abc import Mapping
 from openphone_sync.conversations.coverage import Gap
 from openphone_sync.conversations.coverage_reading import measure
 from openphone_sync.errors import OpenPhoneSyncError
-from openphone_sync.model import ActionKind, RemoteContact, Result
+from openphone_sync.model import RemoteContact
 from openphone_sync.run.context import Context
 
 
-def keep_coverage(listed: Mapping[str, RemoteContact], run_id: str, context: Context) -> None:
+def keep_coverage(contacts: Mapping[str, RemoteContact], context: Context) -> None:
     """Measure coverage and keep it. The run has done its work: what goes wrong here is a warning.
 
-    ``listed`` are the contacts before the run wrote.
+    ``contacts`` are those of the workspace as the run left them.
     """
     if context.coverage is None or context.stopping():
         return
     try:
-        document = measure(context.coverage, _after_writes(listed, run_id, context).values())
+        document = measure(context.coverage, contacts.values())
         unnamed = [one for one in document["unnamed"] if one["code"] != Gap.FORGOTTEN]  # their numbers are not kept
         context.store.save_coverage({**document, "unnamed": unnamed}, context.clock.now())
     except OpenPhoneSyncError as error:
@@ -28,15 +28,3 @@ def keep_coverage(listed: Mapping[str, RemoteContact], run_id: str, context: Con
     except Exception:  # a bug, or a conversation like no other
         logging.getLogger(__name__).exception("coverage cannot be measured")
         context.warnings.append("coverage was not measured (a bug); look into the log, and report it")
-
-
-def _after_writes(listed: Mapping[str, RemoteContact], run_id: str, context: Context) -> dict[str, RemoteContact]:
-    """The contacts as the run left them: as listed, then as its writes were answered."""
-    contacts = dict(listed)
-    for entry in context.store.read_journal(run_id):
-        if entry.result is Result.DONE and entry.contact_id:
-            if entry.after is not None:
-                contacts[entry.contact_id] = entry.after
-            elif entry.kind is ActionKind.DELETE:
-                contacts.pop(entry.contact_id, None)
-    return contacts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,6 +16,7 @@ from openphone_sync.model import ActionKind, DesiredContact, Done, Keep, RunReco
 from openphone_sync.ops.alerts import Watch, notify_end
 from openphone_sync.rules.planning import Plan
 from openphone_sync.rules.safety import SafetyLimit, check_safety, count_touched
+from openphone_sync.run.aftermath import find_contacts_after, keep_staff_values
 from openphone_sync.run.apply import Applied, apply_plan
 from openphone_sync.run.context import Context, SyncOptions, keep_trying
 from openphone_sync.run.coverage import keep_coverage
@@ -37,7 +39,7 @@ from openphone_sync.run.report import (
 )
 from openphone_sync.run.saved_plan import PlanHeader, check_header, follow_plan, load_plan, save_plan
 from openphone_sync.run.write import WriteRules
-from openphone_sync.views.cards import FACT_BIRTH_FIELD, make_own_contact
+from openphone_sync.views.cards import FACT_BIRTH_FIELD, FACT_FIELD_NAMES, make_own_contact
 
 Planner = Callable[[float], Planned]
 """Makes a plan; takes the monotonic second until which ``--wait`` keeps trying."""
@@ -193,8 +195,12 @@ def _act(planned: Planned, options: SyncOptions, context: Context, header: RunHe
         applied.stopped_by = applied.stopped_by or error
     unfinished = {one.action.link.client_id for one in result.outcomes if not isinstance(one, Done)}
     store.mark_due(unfinished)
-    if checked_all:  # last: it takes requests, and a process that dies meanwhile has lost nothing
-        keep_coverage(planned.gathered.contacts, header.run_id, context)
+    if checked_all or result.outcomes:
+        listed = planned.gathered.contacts if checked_all else {}
+        contacts = find_contacts_after(listed, header.run_id, store)
+        keep_staff_values(contacts, planned.rules.merging, store, every=checked_all)
+        if checked_all:  # last: it takes requests, and a process that dies meanwhile has lost nothing
+            keep_coverage(contacts, context)
     status, exit_code = _judge(result, applied, context)
     return _report(result, applied, context, header, status, exit_code)
 
@@ -230,6 +236,7 @@ def _remember_findings(
     store.forget_acknowledged()
     if planned.fields.definitions:
         store.save_fact(FACT_BIRTH_FIELD, planned.fields.birth_key or "")
+        store.save_fact(FACT_FIELD_NAMES, json.dumps({one.key: one.name for one in planned.fields.definitions}))
     skipped = {one.external_id for one in planned.gathered.skipped}
     warnings = {key: (desired.client_id, desired.warnings) for key, desired in wanted.items()}
     store.save_warnings(warnings, judged=sorted(judged | skipped))

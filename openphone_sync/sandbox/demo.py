@@ -6,10 +6,13 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TextIO
@@ -26,51 +29,72 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 STAFF_CONTACTS = 12
 STAFF_PHONE = "+12135550199"
+SAVED = (("Robert Chen", "+13105550145", "Bob Chen"), ("Maria Gonzalez", "+12135550123", "Mrs. Gonzalez"))
+"""Clients whom staff had saved: name in the client table, phone of both, name in the app."""
+STRANGER = "+13105550177"
+"""Has called, and is in no row."""
+SHORT_ID = 8
+"""Characters of an id that are enough to type."""
 
 NEXT = """
 With your own data:
 
-  1. openphone-sync sandbox --contacts 20       an OpenPhone for trying, in another terminal; or the real one
-  2. put OPENPHONE_API_KEY and DATABASE_URL into .env   (.env.example names every setting)
-  3. openphone-sync dry-run                     shows everything it would do, and writes nothing
-  4. openphone-sync sync                        does it
-  5. openphone-sync schedule start              every night at 2, by cron
+  1. openphone-sync init            asks for key and database, and tests both
+  2. openphone-sync dry-run         shows what it would do, and writes nothing
+  3. openphone-sync sync --limit 5  five clients; rollback latest undoes it
+  4. openphone-sync explain ID      what OpenPhone holds: the app shows a contact
+                                    after the first call or text with its number
+  5. openphone-sync schedule start  every night at 2, by cron
+
+To try more without touching OpenPhone: openphone-sync sandbox
 """
 
 
-def run_demo(clients: int, out: TextIO) -> int:
-    """Run every step, telling what happens; returns the exit code. Nothing is left behind, also when it raises."""
+def run_demo(clients: int, out: TextIO, report: Path | None = None) -> int:
+    """Run every step, telling what happens; returns the exit code. Nothing is left behind, also when it raises.
+
+    Only the page of `report` is, if a place for it is given.
+    """
+    width = shutil.get_terminal_size().columns
     with (
         tempfile.TemporaryDirectory(prefix="openphone-sync-demo-") as folder,
         EmbeddedPostgres() as postgres,
         SandboxServer(SandboxOptions(contacts=STAFF_CONTACTS, latency_ms=50)) as sandbox,
     ):
         load_samples(postgres.dsn(), clients)
-        environment = _environment(Path(folder), postgres.dsn(), sandbox)
-        stage = _Stage(out, environment, Path(folder))
-        return _play(stage, postgres, sandbox, clients)
+        saved = _meet(postgres, sandbox)
+        stage = _Stage(out, _environment(Path(folder), postgres.dsn(), sandbox, width), Path(folder), width)
+        return _play(stage, postgres, sandbox, saved["Maria Gonzalez"], clients, report)
 
 
-def _play(stage: _Stage, postgres: EmbeddedPostgres, sandbox: SandboxServer, clients: int) -> int:
+def _play(
+    stage: _Stage, postgres: EmbeddedPostgres, sandbox: SandboxServer, maria: str, clients: int, report: Path | None
+) -> int:
     stage.tell(
-        f"An embedded Postgres holds {clients} sample clients; the sandbox is an OpenPhone with {STAFF_CONTACTS} contacts."
+        f"{clients + len(SAVED)} clients in an embedded Postgres; {STAFF_CONTACTS + len(SAVED)} contacts of staff in the sandbox."
     )
     stage.tell("What would a sync do?")
     stage.run("dry-run", keep=_shorten)
     stage.tell("The first sync, at OpenPhone's 10 requests a second:")
     stage.run("sync", keep=_shorten)
-    stage.tell("The second one has nothing to do, and asks for nothing:")
+    stage.tell("The second one has nothing to do, and sends nothing:")
     stage.run("sync", keep=_shorten)
-    stage.tell("Now the office moves James Smith to another county, and a colleague adds a second phone in the app:")
+    stage.tell("Staff saved Robert Chen as Bob Chen: adopted. Is Mrs. Gonzalez Maria? Held:")
+    stage.run("review", "list")
+    stage.run("review", "link", maria[:SHORT_ID])
+    stage.tell("The office moves James Smith; in the app, a colleague adds his wife's phone:")
     _move_james(postgres)
     contact_id = _add_phone(sandbox)
     stage.run("sync", keep=_shorten)
-    stage.tell("Both are there:")
+    stage.tell("OpenPhone has both (the app shows them after the first call or text):")
     stage.show(_both(sandbox.workspace.get(contact_id)))
-    stage.tell("Conversations that a webhook stored go out as JSON:")
+    stage.tell("Undo it; what the colleague typed stays:")
+    stage.run("rollback", "latest", "--yes", keep=_shorten)
+    stage.tell("Conversations that a webhook stored, as JSON:")
     stage.run("export-conversations", "--output", "conversations.json")
-    stage.tell("And in the morning:")
+    stage.tell("In the morning, on the terminal and as a page for the office:")
     stage.run("status")
+    stage.run("report", "--out", str(report.absolute() if report else "report.html"))
     stage.show(NEXT)
     return stage.worst
 
@@ -78,14 +102,15 @@ def _play(stage: _Stage, postgres: EmbeddedPostgres, sandbox: SandboxServer, cli
 class _Stage:
     """Where the demo speaks; ``worst`` is the highest exit code of its commands."""
 
-    def __init__(self, out: TextIO, environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(self, out: TextIO, environment: Mapping[str, str], folder: Path, width: int) -> None:
         self._out = out
+        self._width = width
         self._environment = environment
         self._folder = folder
         self.worst = 0
 
     def tell(self, text: str) -> None:
-        self.show(f"\n{text}\n")
+        self.show(f"\n{textwrap.fill(text, self._width)}\n")
 
     def show(self, text: str) -> None:
         self._out.write(text if text.endswith("\n") else text + "\n")
@@ -126,7 +151,7 @@ def _leave_if(came: list[int]) -> None:
         raise SystemExit(128 + came[0])
 
 
-def _environment(folder: Path, dsn: str, sandbox: SandboxServer) -> dict[str, str]:
+def _environment(folder: Path, dsn: str, sandbox: SandboxServer, width: int) -> dict[str, str]:
     """Only what the demo needs: settings of the person who runs it stay out of it."""
     kept = {
         name: value for name, value in os.environ.items() if not re.match(r"OPENPHONE_|SUPABASE_|DATABASE_URL|PG", name)
@@ -140,8 +165,24 @@ def _environment(folder: Path, dsn: str, sandbox: SandboxServer) -> dict[str, st
         "DATABASE_URL": dsn,
         "TTY_COMPATIBLE": "1",  # tables, though the demo reads them from a pipe
         "NO_COLOR": "1",
-        "COLUMNS": os.environ.get("COLUMNS", "100"),
+        "COLUMNS": str(width),
     }
+
+
+def _meet(postgres: EmbeddedPostgres, sandbox: SandboxServer) -> dict[str, str]:
+    """Clients whom staff had saved in the app under another name; their ids by name."""
+    ids = {name: str(uuid.uuid5(uuid.NAMESPACE_URL, name)) for name, _, _ in SAVED}
+    with psycopg.connect(postgres.dsn()) as connection:
+        for client, phone, name in SAVED:
+            connection.execute(
+                "INSERT INTO clients (id, client_name, client_type, phone) VALUES (%s, %s, 'civil', %s)",
+                (ids[client], client, phone),
+            )
+            phones = [{"name": "Mobile", "value": phone}]
+            sandbox.workspace.add({"defaultFields": {"firstName": name, "phoneNumbers": phones}})
+    for caller in (*(phone for _, phone, _ in SAVED), STRANGER):
+        sandbox.conversations.add_message(sandbox.conversations.start(caller))
+    return ids
 
 
 def _move_james(postgres: EmbeddedPostgres) -> None:

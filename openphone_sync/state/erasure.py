@@ -55,6 +55,7 @@ _ERASE = (
     f"DELETE FROM refused WHERE contact_id IN {_CONTACT_IDS}",
     f"DELETE FROM look_alikes WHERE external_id IN {_IDS} OR other IN {_IDS}",
     f"DELETE FROM warnings WHERE client_id = :client OR external_id IN {_IDS}",
+    f"DELETE FROM staff_values WHERE external_id IN {_IDS}",
     f"DELETE FROM acknowledged WHERE external_id IN {_IDS}",
     f"""
     INSERT INTO erased SELECT run_id, count(*) FROM journal

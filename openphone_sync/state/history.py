@@ -101,6 +101,15 @@ class History(StateFile):
         )
         return [json.loads(row[0]) for row in rows]
 
+    def read_reports_since(self, moment: float) -> list[dict[str, Any]]:
+        """Reports of runs that began since a moment (seconds since the epoch), the latest first; of lists only conflicts."""
+        rows = self._rows(
+            "SELECT json_remove(report, '$.skipped', '$.held', '$.orphans', '$.errors', '$.warnings') "
+            "FROM runs WHERE report IS NOT NULL AND started_at >= ? ORDER BY number DESC",
+            (moment,),
+        )
+        return [json.loads(row[0]) for row in rows]
+
     def read_last_good(self) -> float | None:
         """When the last sync of all clients that succeeded ended, in seconds since the epoch; order counts, not the clock."""
         row = self._row(

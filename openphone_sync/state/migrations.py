@@ -1,6 +1,6 @@
 """Numbered migrations of the state file; ``PRAGMA user_version`` says which one a file has reached.
 
-Tables of version 3, one line each:
+Tables of version 4, one line each:
 
 ==============  =====================================================================================================
 facts           small single values
@@ -12,6 +12,7 @@ refused         contacts whose write was answered 403
 look_alikes     pairs that resemble each other without being held
 warnings        what is wrong with a row's values, until the row is fixed
 acknowledged    people gone from the source whom the office has been told of
+staff_values    what people typed on contacts and the client table lacks, as last seen
 coverage        how many of the numbers that called show a name, after each full run
 places          where exports and archives were written, so that ``forget`` can name them
 forgotten       a keyed hash of the id of each client that is not to be synchronised again
@@ -231,6 +232,17 @@ _VERSION_3 = """
     CREATE TABLE erased (run_id TEXT PRIMARY KEY, writes INTEGER NOT NULL) WITHOUT ROWID;
 """
 
+_VERSION_4 = """
+    -- What people typed on a contact and its row lacks, when a run last saw the contact. value: JSON.
+    CREATE TABLE staff_values (
+        external_id TEXT NOT NULL,
+        field TEXT NOT NULL,
+        value TEXT NOT NULL,
+        label TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (external_id, field, value)
+    ) WITHOUT ROWID;
+"""
+
 _REASONS: Mapping[str, str] = {
     "the client has no name": "no_name",
     "no phone number": "no_phone",
@@ -338,6 +350,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _run_script(_VERSION_1),
     _migrate_to_2,
     _run_script(_VERSION_3),
+    _run_script(_VERSION_4),
 )
 """Each brings a file from the version of its index to the next, inside one transaction."""
 

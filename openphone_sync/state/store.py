@@ -37,6 +37,7 @@ from openphone_sync.model import (
     RemoteContact,
     Result,
     RunRecord,
+    StaffValue,
     Standing,
     Why,
 )
@@ -121,6 +122,11 @@ class Store(Erasing):
     def read_links_by_id(self, external_ids: Iterable[str]) -> list[Link]:
         """Links with these external ids."""
         rows = self._select_in(f"SELECT {_LINK_COLUMNS} FROM links WHERE external_id IN", external_ids)
+        return [_link(row) for row in rows]
+
+    def read_links_of_contacts(self, contact_ids: Iterable[str]) -> list[Link]:
+        """Links that hold one of these contacts."""
+        rows = self._select_in(f"SELECT {_LINK_COLUMNS} FROM links WHERE contact_id IN", contact_ids)
         return [_link(row) for row in rows]
 
     def find_clients_by_phone(self, e164: str) -> list[str]:
@@ -328,6 +334,28 @@ class Store(Erasing):
         with self._transaction() as db:
             db.execute(statement, (contact_id,))
 
+    def save_staff_values(self, found: Mapping[str, Sequence[StaffValue]], *, every: bool) -> None:
+        """Replace what people typed on the contacts of these external ids. ``every``: nobody else has such a value."""
+        with self._transaction() as db:
+            if every:
+                db.execute("DELETE FROM staff_values")
+            db.executemany("DELETE FROM staff_values WHERE external_id = ?", [(key,) for key in found])
+            db.executemany(
+                "INSERT OR REPLACE INTO staff_values (external_id, field, value, label) VALUES (?, ?, ?, ?)",
+                [
+                    (key, one.field, json.dumps(one.value, ensure_ascii=False), one.label)
+                    for key, values in found.items()
+                    for one in values
+                ],
+            )
+
+    def read_staff_values(self) -> list[tuple[str, StaffValue]]:
+        """External id and value of all that people typed on contacts, as last seen; ordered by external id."""
+        rows = self._rows(
+            "SELECT external_id, field, label, value FROM staff_values ORDER BY external_id, field, value"
+        )
+        return [(row[0], StaffValue(row[1], row[2], json.loads(row[3]))) for row in rows]
+
     # --- the journal ---------------------------------------------------------------------------------------------
 
     def save_intent(self, run_id: str, intent: Intent, now: float) -> int:
@@ -391,9 +419,18 @@ class Store(Erasing):
         """Entries whose fate is unknown, oldest first."""
         return self._journal("result IS NULL", ())
 
-    def read_journal(self, run_id: str) -> list[JournalEntry]:
-        """Every write of a run, oldest first."""
-        return self._journal("run_id = ?", (run_id,))
+    def read_journal(self, run_id: str, limit: int | None = None) -> list[JournalEntry]:
+        """Every write of a run, or the first ones, oldest first."""
+        return self._journal("run_id = ?", (run_id,), limit)
+
+    def read_conflicts_since(self, moment: float) -> list[tuple[str, str, Conflict]]:
+        """Run id, external id and conflict of writes since a moment (seconds since the epoch), oldest first."""
+        rows = self._rows(
+            "SELECT run_id, external_id, conflicts FROM journal WHERE intended_at >= ? AND conflicts <> CAST('[]' AS BLOB) "
+            "ORDER BY entry_id",
+            (moment,),
+        )
+        return [(run, key, one) for run, key, blob in rows for one in _load(blob, list[Conflict]) or ()]
 
     def count_writes(self, run_id: str) -> dict[str, int]:
         """How many writes of a run happened, by kind of action."""
@@ -414,12 +451,12 @@ class Store(Erasing):
         query = "entry_id IN (SELECT entry_id FROM journal WHERE external_id = ? ORDER BY entry_id DESC LIMIT ?)"
         return self._journal(query, (external_id, limit))
 
-    def _journal(self, where: str, values: tuple[Any, ...]) -> list[JournalEntry]:
+    def _journal(self, where: str, values: tuple[Any, ...], limit: int | None = None) -> list[JournalEntry]:
         query = (
             "SELECT entry_id, run_id, external_id, client_id, kind, contact_id, link, before, draft, intended_at, earlier,"
-            f" result, settled_at, status, code, message, conflicts, after FROM journal WHERE {where} ORDER BY entry_id"
+            f" result, settled_at, status, code, message, conflicts, after FROM journal WHERE {where} ORDER BY entry_id LIMIT ?"
         )
-        return [_journal_entry(row) for row in self._rows(query, values)]
+        return [_journal_entry(row) for row in self._rows(query, (*values, -1 if limit is None else limit))]
 
     # --- coverage ------------------------------------------------------------------------------------------------
 

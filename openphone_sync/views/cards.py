@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +10,13 @@ from typing import Any
 from openphone_sync.model import DesiredContact, Item, Link, RemoteContact, RemoteField, RemoteItem
 from openphone_sync.rules.comparing import find_day, fold_email
 from openphone_sync.rules.phones import normalise_phone
+from openphone_sync.state import Store
 
 CONTACT_ADDRESS = "https://my.quo.com/contacts/"
 FACT_BIRTH_FIELD = "birth_field"
 """Key of the custom field with the date of birth, as the last run found it."""
+FACT_FIELD_NAMES = "field_names"
+"""Names of the custom fields by key, as JSON, as the last run found them."""
 _BIRTH = "dateOfBirth"
 _MAKERS = {
     "": "a person in the app",
@@ -92,6 +96,12 @@ def make_link_card(link: Link) -> Card:
     values = link.base.values
     emails = tuple(item.value for item in values.emails)
     return Card(values.first_name, values.company, values.role, link.phones, emails)
+
+
+def read_field_names(store: Store) -> dict[str, str]:
+    """Names of custom fields by key."""
+    names: dict[str, str] = json.loads(store.read_fact(FACT_FIELD_NAMES) or "{}")
+    return names
 
 
 def find_same_phones(ours: Card, theirs: Card, region: str) -> frozenset[str]:

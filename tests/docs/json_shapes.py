@@ -37,6 +37,7 @@ COMMANDS: Sequence[str] = (
     "explain {client} --json",
     "problems --json",
     "links --json",
+    "report --json",
     "mapping check mapping.toml --database --json",
     "archive fetch archive --media --json",
     "archive verify archive --json",

@@ -107,7 +107,7 @@ def test_the_demo_shows_the_main_job_and_leaves_nothing_behind(short: Path) -> N
         "Wife: +12135550199",
         "$ openphone-sync export-conversations",
         "$ openphone-sync status",
-        ".env",
+        "openphone-sync init",
     ):
         assert text in out
     assert leftovers(short) == []

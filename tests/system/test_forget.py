@@ -46,6 +46,8 @@ def make_history(office: Office) -> tuple[str, str]:
     office.change_client(james, county="Orange County")
     office.sync()
     office.change_client(ann, phone="213-555-0155")
+    typed = {"emails": [{"name": "Private", "value": "a.quizzaciously@example.com"}]}
+    office.sandbox.workspace.edit(office.contact(f"client_{ann}")["id"], {"defaultFields": typed})
     office.sync("--mode", "full")
     (office.state_dir / "backups" / "state-version-1.db").write_bytes((office.state_dir / "state.db").read_bytes())
     return james, ann
