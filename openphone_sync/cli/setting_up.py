@@ -157,8 +157,8 @@ class SetUp:
         if missing and not self._asks:
             options = " and ".join(f"{_OPTIONS[name]} FILE" for name in missing)
             raise ConfigurationError(
-                f"{' and '.join(missing)} not set, and there is no terminal to ask on; set it in the environment, or give "
-                f"{options} (- is standard input)"
+                f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set, and there is no terminal to ask on; "
+                f"set this in the environment, give {options} (- is standard input), or use a terminal (over ssh: ssh -t)"
             )
 
     def _ask_to_overwrite(self) -> None:
