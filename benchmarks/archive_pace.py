@@ -1,4 +1,4 @@
-"""An archive at the vendor's rate: requests, and their share of the limit; and memory, by the size of the archive.
+"""An archive at the vendor's rate: requests, and their share of the limit; memory, by its size; its page in a browser.
 
 The sandbox answers after 300 ms, give or take 100, and refuses the eleventh request of any second. `python -m benchmarks
 archive_pace`.
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,8 @@ from openphone_sync.sandbox import SandboxOptions, SandboxServer
 
 CONVERSATIONS, LONG = 25, 100
 SIZES = (200, 2_000)
+MESSAGES, PICTURES = 10_000, 100
+PHONE = "+12135550111"
 LIMIT = 10
 UNLIMITED = {
     "OPENPHONE_RATE_LIMIT_SECOND": "10000",
@@ -47,7 +51,8 @@ def make_report(*, long: bool = False) -> str:
         with SandboxServer(options) as sandbox:
             first, second = (_fetch(sandbox, Path(folder), {}) for _ in range(2))
         memory = [_measure_memory(Path(folder), size) for size in SIZES]
-    return _make_pace_table(first, second) + "\n" + _make_memory_table(memory)
+        page = _measure_page(Path(folder))
+    return "\n".join([_make_pace_table(first, second), _make_memory_table(memory), page])
 
 
 def _make_pace_table(first: Fetched, second: Fetched) -> str:
@@ -76,6 +81,52 @@ def _measure_memory(folder: Path, size: int) -> tuple[int, int, Fetched]:
     """A first fetch without a limit."""
     with SandboxServer(SandboxOptions(conversations=size, rate_limit=1_000_000)) as sandbox:
         return size, sandbox.conversations.count()[1], _fetch(sandbox, folder / str(size), UNLIMITED)
+
+
+def _measure_page(folder: Path) -> str:
+    """The page of a long conversation: written, loaded in a headless browser, printed to PDF; beside an empty page."""
+    browser = shutil.which("chromium")
+    if browser is None:
+        return "The page in a browser: chromium is absent from this machine.\n"
+    with SandboxServer(SandboxOptions(rate_limit=1_000_000)) as sandbox:
+        talk = sandbox.conversations
+        one = talk.start(PHONE)
+        for number in range(MESSAGES):
+            media = [f"picture{number}.png"] if number % (MESSAGES // PICTURES) == 0 else []
+            talk.add_message(
+                one, f"Message {number}, about the hearing on Tuesday at 9:30", at=1e6 + number, media=media
+            )
+        _fetch(sandbox, folder / "page", UNLIMITED)
+    page, empty = folder / "page.html", folder / "empty.html"
+    command = [sys.executable, "-m", "openphone_sync", "archive", "html", str(folder / "page" / "archive")]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+    written = _time([*command, "--phone", PHONE, "--out", str(page)], environment)
+    empty.write_text("<!DOCTYPE html><title>empty</title>")
+    options = ["--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}/browser"]
+    _time([browser, *options, "--dump-dom", f"file://{empty}"], environment)  # makes its profile
+    seconds = [
+        _time([browser, *options, what, f"file://{file}"], environment)
+        for what, file in (
+            (f"--screenshot={folder}/empty.png", empty),
+            (f"--screenshot={folder}/page.png", page),
+            (f"--print-to-pdf={folder}/page.pdf", page),
+        )
+    ]
+    figures = (written, seconds[1], seconds[2], seconds[0])
+    lines = [
+        "| the page of a conversation | size, MB | written, s | loaded, s | printed to PDF, s | an empty page, s |",
+        "|---|---:|---:|---:|---:|---:|",
+        f"| {MESSAGES:,} messages, {PICTURES} pictures | {page.stat().st_size / 1e6:.1f} | "
+        + " | ".join(f"{one:.1f}" for one in figures)
+        + " |",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _time(command: list[str], environment: dict[str, str]) -> float:
+    began = time.monotonic()
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    return time.monotonic() - began
 
 
 # The peak is VmHWM: ru_maxrss begins with that of the parent, which is the sandbox here.
