@@ -16,6 +16,7 @@ from openphone_sync.documents import SCHEMA_VERSION
 from openphone_sync.errors import ConfigurationError, ContactError, ContactGoneError, InterruptedRunError, NotSentError
 from openphone_sync.model import ActionKind, Answer, Intent, Link, Result
 from openphone_sync.ops.files import save_text
+from openphone_sync.rules.mapping import make_external_id
 from openphone_sync.run.context import Context
 from openphone_sync.run.finish import publish_metrics
 from openphone_sync.run.identity import Identity
@@ -46,7 +47,7 @@ class Forgotten:
 
 def find_traces(store: Store, client_id: str, state_dir: Path) -> Forgotten:
     """What would be erased; `ConfigurationError` where nothing is known of the client. Ids are taken exactly."""
-    traces = store.read_traces(client_id)
+    traces = store.read_traces(client_id, make_external_id(client_id, 0))
     begun = client_id in dict(store.read_forgetting())
     if traces.is_empty and not begun:
         if store.make_forgotten_test()(client_id):
@@ -79,7 +80,7 @@ def resume_forgetting(context: Context, run_id: str) -> None:
 
 def _forget(client_id: str, context: Context, run_id: str, *, delete_contact: bool) -> Forgotten:
     store, state_dir = context.store, context.settings.state_dir
-    traces = store.read_traces(client_id)
+    traces = store.read_traces(client_id, make_external_id(client_id, 0))
     deleted: list[str] = []
     links = [link for _, link in sorted(store.read_links([client_id]).items()) if link.contact_id]
     kept = dict.fromkeys((str(link.contact_id) for link in links), NOT_ASKED)

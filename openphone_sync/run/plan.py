@@ -32,7 +32,7 @@ from openphone_sync.model import (
 )
 from openphone_sync.ports import ClientSource
 from openphone_sync.rules.custom_fields import FieldMap, make_field_map
-from openphone_sync.rules.mapping import MappingRules, make_settings_digest, map_client
+from openphone_sync.rules.mapping import MappingRules, make_external_id, make_settings_digest, map_client
 from openphone_sync.rules.matching import MatchingRules, find_referred_clients
 from openphone_sync.rules.merging import MergeRules
 from openphone_sync.rules.phones import normalise_phone
@@ -384,7 +384,7 @@ class _Gathering:
         Of ``forgotten`` clients nothing is known but that they are skipped.
         """
         why = Why(Reason.FORGOTTEN)
-        nobody = [Link(f"client_{one}", one, 0, Standing.SKIPPED, why=why) for one in forgotten]
+        nobody = [Link(make_external_id(one, 0), one, 0, Standing.SKIPPED, why=why) for one in forgotten]
         links = [link for _, link in sorted(self._store.read_links(client_ids).items())]
         held = tuple(link for link in links if link.standing in (Standing.HELD, Standing.REVERTED))
         return Unchanged(

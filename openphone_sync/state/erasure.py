@@ -89,9 +89,9 @@ class Traces:
 class Erasing(History):
     """What `forget` reads and changes in the state file."""
 
-    def read_traces(self, client_id: str) -> Traces:
-        """What is kept of a client, by its exact id."""
-        ids = {f"client_{client_id}"}
+    def read_traces(self, client_id: str, external_id: str) -> Traces:
+        """What is kept of a client, by its exact id; ``external_id`` is that of its own contact."""
+        ids = {external_id}
         counts = {}
         for table in ("links", "journal", "decisions", "warnings"):
             rows = self._rows(f"SELECT external_id FROM {table} WHERE client_id = ?", (client_id,))
@@ -201,7 +201,9 @@ class Erasing(History):
 
 def make_scrubber(traces: Traces) -> Callable[[Any], Any]:
     """Takes a client out of a document: entries about it go, its ids in other texts become ``(forgotten)``."""
-    ids = re.compile(rf"(?<![\w~-])client_{re.escape(traces.client_id)}(_alt_\d+)?(~\d+)?(?![\w~-])")
+    stem = f"client_{traces.client_id}"
+    optional = "?" if stem in traces.external_ids else ""  # else every one of its ids has it (`make_external_id`)
+    ids = re.compile(rf"(?<![\w~-]){re.escape(stem)}(_alt_\d+){optional}(~\d+)?(?![\w~-])")
 
     def is_about(value: Any) -> bool:
         if isinstance(value, str):

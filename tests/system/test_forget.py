@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from openphone_sync.sandbox.samples import CONVERSATIONS_DDL
 from tests.office import JAMES, Office, phones
 
 ANN = {
@@ -166,9 +167,31 @@ def test_reports_lose_the_ids(office: Office) -> None:
 
 def test_places_of_exports_and_archives_are_named(office: Office) -> None:
     _, ann = make_history(office)
-    assert office.run("archive", "fetch", str(office.folder / "conversations")).code == 0
-    ran = office.run("forget", ann, "--dry-run", "--json").json
-    assert ran["notReached"]["places"] == [{"kind": "archive", "path": str(office.folder / "conversations")}]
+    office.sql(CONVERSATIONS_DDL)
+    talk = office.sandbox.conversations
+    talk.add_message(talk.start("+12135550155"), "Hello")
+    for command in (
+        ["archive", "fetch", "conversations"],
+        ["archive", "html", "conversations", "--client", ann, "--out", "page.html"],
+        ["export-conversations", "--output", "gone.json"],
+        ["export-conversations", "--output", "export.json"],
+        ["archive", "fetch", "conversations"],
+    ):
+        ran = office.run(*command)
+        assert ran.code == 0, ran.err
+    (office.folder / "gone.json").unlink()
+    found = office.run("forget", ann, "--dry-run", "--json").json["notReached"]["places"]
+    assert [(one["kind"], Path(one["path"]).name) for one in found] == [
+        ("archive", "conversations"),
+        ("export", "export.json"),
+        ("page", "page.html"),
+    ]
+
+
+def test_a_state_that_cannot_note_a_place_fails_no_archive(office: Office) -> None:
+    office.state_dir.mkdir(mode=0o700)
+    (office.state_dir / "state.db").write_bytes(b"no database" * 100)
+    assert office.run("archive", "fetch", "conversations").code == 0
 
 
 def test_a_coverage_document_loses_the_number(office: Office) -> None:
