@@ -14,6 +14,7 @@ SECTIONS = {
     "nothing_changed": "A night on which nothing changed, and one row in all",
     "mapping_speed": "Mapping",
     "matching_quality": "Who is who: quality",
+    "matching_peers": "Who is who: beside Splink and recordlinkage",
     "matching_speed": "Who is who: growth",
     "report_speed": "The report page",
     "export_speed": "Conversations out",

@@ -150,13 +150,13 @@ def _birth(record: dict[str, str]) -> str | None:
 # --- rules --------------------------------------------------------------------------------------------------------------
 
 
-def _normalise(text: str) -> str:
+def normalise(text: str) -> str:
     return normalise_phone(text, "US")
 
 
 def ask_ours(case: Case) -> list[Answer]:
     """This project."""
-    index = RemoteIndex(case.remote, _normalise, complete=True)
+    index = RemoteIndex(case.remote, normalise, complete=True)
     answers = []
     for result in match_contacts(case.wanted, index, NOTHING_KNOWN, RULES).results:
         adopted = result.contact_id if isinstance(result, Meets) and result.tie is Tie.ADOPTED else None
@@ -193,7 +193,7 @@ def ask_recordlinkage(case: Case) -> list[Answer]:
     """The library recordlinkage, see `recordlinkage_peer`. An adoption is kept where it is one to one."""
     left = [_peer_row(d.external_id, d.person, _phones_of(d), _emails_of(d), d.birth_date) for d in case.wanted]
     right = [
-        _peer_row(c.contact_id, c.display_name, [_normalise(p.value or "") for p in c.phones],
+        _peer_row(c.contact_id, c.display_name, [normalise(p.value or "") for p in c.phones],
                   [e.value or "" for e in c.emails], _birth_of(c))
         for c in case.remote
     ]  # fmt: skip

@@ -17,7 +17,25 @@ Rows = list[dict[str, Any]]
 
 
 def find_links(left: Rows, right: Rows) -> dict[str, list[list[str]]]:
-    """``adopted`` and ``possible`` pairs (left id, right id), best name first. Rows: id, name, phone, email, birth."""
+    """``adopted`` and ``possible`` pairs (left id, right id), best name first. Rows: id, key, phone, email, birth."""
+    a, b, scores = _compare(left, right)
+    same = (scores["phone"] + scores["email"]) > 0
+    adopt = same & (scores["name"] >= 0.85)
+    born = (scores["birth"] > 0) & (scores["name"] >= 0.75)
+    possible = ~adopt & (same | born | (scores["name"] >= 0.95))
+    return {kind: _ids(scores[mask], a, b) for kind, mask in (("adopted", adopt), ("possible", possible))}
+
+
+def score_pairs(left: Rows, right: Rows) -> list[tuple[str, str, float]]:
+    """Left id, right id and the sum of what agrees, the library's own way to a threshold."""
+    a, b, scores = _compare(left, right)
+    total = scores["name"] + scores["phone"] + scores["email"] + scores["birth"]
+    return [
+        (left_id, right_id, float(score)) for (left_id, right_id), score in zip(_ids(scores, a, b), total, strict=True)
+    ]
+
+
+def _compare(left: Rows, right: Rows) -> tuple[Any, Any, Any]:
     pandas = import_module("pandas")
     recordlinkage = import_module("recordlinkage")
     a, b = (pandas.DataFrame(rows).replace("", None) for rows in (left, right))
@@ -31,11 +49,7 @@ def find_links(left: Rows, right: Rows) -> dict[str, list[list[str]]]:
     for column in ("phone", "email", "birth"):
         compare.exact(column, column, label=column)
     scores = compare.compute(index.index(a, b), a, b).reset_index().sort_values("name", ascending=False)
-    same = (scores["phone"] + scores["email"]) > 0
-    adopt = same & (scores["name"] >= 0.85)
-    born = (scores["birth"] > 0) & (scores["name"] >= 0.75)
-    possible = ~adopt & (same | born | (scores["name"] >= 0.95))
-    return {kind: _ids(scores[mask], a, b) for kind, mask in (("adopted", adopt), ("possible", possible))}
+    return a, b, scores
 
 
 def _ids(scores: Any, a: Any, b: Any) -> list[list[str]]:
@@ -44,4 +58,5 @@ def _ids(scores: Any, a: Any, b: Any) -> list[list[str]]:
 
 
 if __name__ == "__main__":
-    json.dump(find_links(**json.load(sys.stdin)), sys.stdout)
+    ask = score_pairs if "--score" in sys.argv else find_links
+    json.dump(ask(**json.load(sys.stdin)), sys.stdout)

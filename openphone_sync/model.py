@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
@@ -508,8 +508,7 @@ class Link:
     failures: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class KnownClient:
+class KnownClient(NamedTuple):
     """What the state remembers of a client without looking closer.
 
     ``fingerprint`` is that of the row when it was last looked at; ``due``: work was left to do, or a person decided

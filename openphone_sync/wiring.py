@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
@@ -150,7 +151,8 @@ def open_context(
 
     prepare_state_dir(settings.state_dir)
     warnings = list(settings.warnings)
-    store = state.peek_store(settings.state_dir) if read_only else state.open_store(settings.state_dir)
+    folder = settings.state_dir
+    store = state.peek_store(folder) if read_only else state.open_store(folder, clock.now())
     pacer = make_pacer(settings, clock)
     workspace = _make_workspace(settings, pacer, clock, lambda: signal_number() != 0, warnings)
     workers = ThreadWorkers()
@@ -289,14 +291,14 @@ def note_place(settings: Settings, path: Path, kind: str) -> None:
     """Remember where people's data was written, so that ``forget`` can name it. The file is there: nothing fails for this."""
     if not (settings.state_dir / STATE_FILE).exists():
         return
-    with suppress(OpenPhoneSyncError, OSError), closing(state.open_store(settings.state_dir)) as store:
+    with suppress(OpenPhoneSyncError, OSError), closing(state.open_store(settings.state_dir, time.time())) as store:
         store.note_place(path.absolute(), kind, time.time())
 
 
 @contextmanager
 def change_state(settings: Settings) -> Iterator[Store]:
     """The state, opened for a change outside a run; `LockedError` while a run is in progress."""
-    with run_lock(settings.state_dir), closing(state.open_store(settings.state_dir)) as store:
+    with run_lock(settings.state_dir), closing(state.open_store(settings.state_dir, time.time())) as store:
         store.keep_copy(time.time())
         yield store
 
@@ -306,6 +308,7 @@ def make_run_id(now: float) -> str:
     return datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ") + f"-{os.urandom(3).hex()}"
 
 
+@cache
 def mark_key(api_key: str, base_url: str) -> str:
     """A hash that recognises a key at an address: slow to compute, so that nobody can try all keys."""
     secret = f"{base_url}\n{api_key}".encode()

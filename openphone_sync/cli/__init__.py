@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 
@@ -13,4 +14,6 @@ def main() -> None:
     )  # while modules are imported, Ctrl-C ends the process without a traceback
     from openphone_sync.cli.app import run  # noqa: PLC0415
 
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    gc.freeze()  # the process ends: looking for what could be freed takes longer than a small command
+    sys.exit(code)

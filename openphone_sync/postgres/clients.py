@@ -79,10 +79,11 @@ class PostgresClients:
             )
         statement = self._statement(client_type, limit)
         last: str | None = None
-        with self._plain_errors(), self._connection.cursor(name="openphone_sync_clients") as cursor:
-            cursor.itersize = self._fetch_size
-            cursor.execute(statement)
-            for client_id, document in map(self._decode, cursor):
+        # A stream, not a server-side cursor: the server goes on while a block is looked at, and no block waits for a
+        # round trip. libpq before 17 knows single rows only.
+        size = self._fetch_size if psycopg.capabilities.has_stream_chunked() else 1
+        with self._plain_errors(), self._connection.cursor() as cursor:
+            for client_id, document in map(self._decode, cursor.stream(statement, size=size)):
                 if client_id is None:
                     raise ConfigurationError(
                         f"{self._relation.name} has a row whose id is NULL; give every client an id"

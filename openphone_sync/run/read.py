@@ -76,56 +76,45 @@ def read_source(
 ) -> Reading:
     """Walk rows and state side by side. ``everything`` looks at every row; only a ``complete`` read finds removals."""
     reading = Reading()
-    beside = _Beside(known, reading, complete=complete)
-    last: str | None = None
+    beside = iter(known)
+    client = next(beside, None)
+    last = ""
     for row in rows:
-        if last is not None and row.client_id <= last:
+        client_id = row.client_id
+        if reading.read and client_id <= last:
             raise ConfigurationError(
-                f"the database does not sort ids in byte order ({row.client_id} came after {last}); set its encoding to UTF8"
+                f"the database does not sort ids in byte order ({client_id} came after {last}); set its encoding to UTF8"
             )
-        last = row.client_id
-        if is_forgotten(row.client_id):
+        last = client_id
+        if is_forgotten(client_id):
             reading.read += 1
-            reading.forgotten.append(row.client_id)
+            reading.forgotten.append(client_id)
             continue
-        _take(reading, row, beside.find(row.client_id), digest, everything=everything)
-    beside.finish()
+        while client is not None and client.client_id < client_id:
+            _miss(reading, client, complete=complete)
+            client = next(beside, None)
+        if client is not None and client.client_id == client_id:
+            reading.known += 1
+            _take(reading, row, client, digest, everything=everything)
+            client = next(beside, None)
+        else:
+            _take(reading, row, None, digest, everything=everything)
+    while client is not None:
+        _miss(reading, client, complete=complete)
+        client = next(beside, None)
     return reading
 
 
-class _Beside:
-    """The state's clients, walked in step with the rows."""
-
-    def __init__(self, known: Iterable[KnownClient], reading: Reading, *, complete: bool) -> None:
-        self._known = iter(known)
-        self._next = next(self._known, None)
-        self._reading = reading
-        self._complete = complete
-
-    def find(self, client_id: str) -> KnownClient | None:
-        while self._next is not None and self._next.client_id < client_id:
-            self._pass_over(self._next)
-            self._next = next(self._known, None)
-        if self._next is None or self._next.client_id != client_id:
-            return None
-        found, self._next = self._next, next(self._known, None)
-        self._reading.known += 1
-        return found
-
-    def finish(self) -> None:
-        while self._next is not None:
-            self._pass_over(self._next)
-            self._next = next(self._known, None)
-
-    def _pass_over(self, client: KnownClient) -> None:
-        self._reading.known += not client.removed
-        if not self._complete:
-            return
-        self._reading.absent.add(client.client_id)
-        if not client.removed:
-            self._reading.removed.append(client.client_id)
-        elif client.held:  # a rollback made its contacts again
-            self._reading.unread.append(client.client_id)
+def _miss(reading: Reading, client: KnownClient, *, complete: bool) -> None:
+    """A known client without a row."""
+    reading.known += not client.removed
+    if not complete:
+        return
+    reading.absent.add(client.client_id)
+    if not client.removed:
+        reading.removed.append(client.client_id)
+    elif client.held:  # a rollback made its contacts again
+        reading.unread.append(client.client_id)
 
 
 def _take(reading: Reading, row: ClientRow, client: KnownClient | None, digest: bytes, *, everything: bool) -> None:

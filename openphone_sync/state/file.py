@@ -12,6 +12,7 @@ from typing import Any
 from openphone_sync.errors import ConfigurationError
 from openphone_sync.state.backups import FOLDER, back_up_before_migration, back_up_daily, find_copy_before_migration
 from openphone_sync.state.migrations import APPLICATION_ID, CURRENT_VERSION, MIGRATIONS
+from openphone_sync.state.seal import save_seal
 
 STATE_FILE = "state.db"
 CHUNK = 500
@@ -19,17 +20,23 @@ CHUNK = 500
 
 
 class StateFile:
-    """A connection to the state file, for many threads."""
+    """A connection to the state file, for many threads.
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    ``checked_at``: when the whole file was last read through (Unix seconds), to be sealed when the file is closed.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, checked_at: float | None = None) -> None:
         self._connection = connection
         self._path = path
+        self._checked_at = checked_at
         self._lock = threading.RLock()
 
     def close(self) -> None:
         """Close the file; SQLite folds the write-ahead log into it."""
         with self._lock:
             self._connection.close()
+            if self._checked_at is not None:
+                save_seal(self._path, self._checked_at)
 
     def check_whole(self) -> None:
         """Raise `ConfigurationError` where SQLite finds the file damaged."""
@@ -83,10 +90,10 @@ class StateFile:
         return rows
 
 
-def connect_for_writing(path: Path) -> sqlite3.Connection:
+def connect_for_writing(path: Path, *, is_sealed: bool = False) -> sqlite3.Connection:
     """Open or create the file, whole and in its current version; `ConfigurationError` says why that cannot be.
 
-    A copy is kept before a migration.
+    Unless it ``is_sealed`` (`find_seal`) the whole file is read through. A copy is kept before a migration.
     """
     with plain_errors(path):
         connection = _connect(str(path))
@@ -95,7 +102,8 @@ def connect_for_writing(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")  # deleted values are overwritten
-        _check_whole(connection, path)
+        if not is_sealed:
+            _check_whole(connection, path)
         version = _version(connection)
         if 0 < version < CURRENT_VERSION and connection.execute("SELECT 1 FROM clients LIMIT 1").fetchone():
             back_up_before_migration(connection, path.parent, version)

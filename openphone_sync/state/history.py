@@ -120,7 +120,10 @@ class History(StateFile):
 
     def count_held(self) -> int:
         """How many contacts wait for a review."""
-        query = f"SELECT count(*) FROM links l WHERE standing IN ('held', 'reverted') AND NOT {DECIDED}"
+        waiting = (
+            "standing IN ('held', 'reverted') AND standing <> 'linked'"  # the second is the condition of the index
+        )
+        query = f"SELECT count(*) FROM links l WHERE {waiting} AND NOT {DECIDED}"
         return int(self._row(query)[0])
 
     def read_coverage(self, limit: int = 1) -> list[dict[str, Any]]:

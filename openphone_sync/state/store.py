@@ -44,6 +44,7 @@ from openphone_sync.model import (
 from openphone_sync.state.erasure import Erasing
 from openphone_sync.state.file import STATE_FILE, connect_for_looking, connect_for_writing
 from openphone_sync.state.history import DECIDED
+from openphone_sync.state.seal import find_seal
 
 _T = TypeVar("_T")
 
@@ -52,14 +53,19 @@ _LINK_COLUMNS = (
 )
 
 
-def open_store(state_dir: Path) -> Store:
+def open_store(state_dir: Path, now: float | None = None) -> Store:
     """Open or create the state for a run that writes.
+
+    The whole file is read through unless it is as we closed it and was read through in the week before ``now`` (Unix
+    seconds); without ``now``, always.
 
     Raises `ConfigurationError` for a folder that cannot be written, a damaged file, another program's file, and a
     file made by a newer version.
     """
     path = state_dir / STATE_FILE
-    return Store(connect_for_writing(path), path)
+    checked_at = None if now is None else find_seal(path, now)
+    connection = connect_for_writing(path, is_sealed=checked_at is not None)
+    return Store(connection, path, now if checked_at is None else checked_at)
 
 
 def peek_store(state_dir: Path) -> Store:
@@ -79,8 +85,7 @@ class Store(Erasing):
             "SELECT client_id, fingerprint, removed, due, linked, skipped, held FROM clients "
             "WHERE fingerprint IS NOT NULL OR due OR linked + skipped + held ORDER BY client_id"
         )
-        for client_id, fingerprint, removed, due, linked, skipped, held in cursor:
-            yield KnownClient(client_id, fingerprint, bool(removed), bool(due), linked, skipped, held)
+        return map(KnownClient._make, cursor)
 
     def knows_clients(self) -> bool:
         """Whether any client was ever read, also one that is forgotten."""
@@ -137,7 +142,8 @@ class Store(Erasing):
     def read_links_standing(self, *standings: Standing) -> list[Link]:
         """All links with one of these standings, ordered by external id."""
         marks = ", ".join("?" * len(standings))
-        query = f"SELECT {_LINK_COLUMNS} FROM links WHERE standing IN ({marks}) ORDER BY external_id"
+        apart = "" if Standing.LINKED in standings else "AND standing <> 'linked'"  # the condition of their index
+        query = f"SELECT {_LINK_COLUMNS} FROM links WHERE standing IN ({marks}) {apart} ORDER BY external_id"
         return [_link(row) for row in self._rows(query, tuple(standings))]
 
     def read_owners(self) -> dict[str, Link]:
@@ -147,14 +153,14 @@ class Store(Erasing):
 
     def count_linked(self) -> int:
         """How many contacts are linked and wanted."""
-        return int(self._row("SELECT count(*) FROM links WHERE standing = 'linked'")[0])
+        return int(self._row("SELECT coalesce(sum(linked), 0) FROM clients")[0])
 
     def forget_acknowledged(self) -> None:
         """Drop what was acknowledged of people who are in the source again: if they go again, that is news."""
         with self._transaction() as db:
             db.execute(
                 "DELETE FROM acknowledged WHERE external_id NOT IN "
-                "(SELECT external_id FROM links WHERE standing = 'orphaned')"
+                "(SELECT external_id FROM links WHERE standing = 'orphaned' AND standing <> 'linked')"
             )
 
     def save_links(self, links: Sequence[Link]) -> None:

@@ -48,8 +48,10 @@ def end(process: Popen[str]) -> tuple[str, str]:
 
 
 def check_complete(office: Office, count: int = MANY) -> None:
-    """The next run completes what was begun, and each contact is there once."""
+    """The next run, a minute later, completes what was begun, and each contact is there once."""
     office.sandbox.faults.clear()
+    with closing(office.open_state()) as state, state:  # a creation of this minute would be looked for again and again
+        state.execute("UPDATE journal SET intended_at = intended_at - 60 WHERE result IS NULL")
     report = office.sync()
     contacts = [contact["externalId"] for contact in office.contacts()]
     assert sorted(contacts) == sorted(f"client_{number}" for number in range(1, count + 1))
@@ -164,7 +166,7 @@ def test_a_database_lost_while_it_is_read_ends_the_run_before_any_write(office: 
 
 KILL_READERS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-    " WHERE datname = current_database() AND pid <> pg_backend_pid() AND query ILIKE 'fetch%%'"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%%row_to_json%%' AND state = 'active'"
 )
 
 
@@ -394,16 +396,16 @@ def test_a_refused_key_stops_the_run(office: Office, status: int) -> None:
 
 @pytest.mark.parametrize("fault", ["status:status=503", "drop:reset=true", "status:status=429", "not-json:method=*"])
 def test_an_api_that_is_down_is_not_asked_a_thousand_times(office: Office, fault: str) -> None:
-    make_many(office, 400)
+    make_many(office, 200)
     break_with(office, f"{fault},nth=14,count=none")
     ran = office.run("sync", "--json")
     assert ran.code == 3
     assert "times in a row" in ran.err
     assert len(office.requests()) < 150
     counts = ran.json["contacts"]
-    assert counts["created"] + counts["failed"] + counts["left"] == 400
+    assert counts["created"] + counts["failed"] + counts["left"] == 200
     assert counts["failed"] <= 20
-    check_complete(office, 400)
+    check_complete(office, 200)
 
 
 def is_paused(office: Office) -> bool:
