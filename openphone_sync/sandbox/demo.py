@@ -42,8 +42,8 @@ With your own data:
   1. openphone-sync init            asks for key and database, and tests both
   2. openphone-sync dry-run         shows what it would do, and writes nothing
   3. openphone-sync sync --limit 5  five clients; rollback latest undoes it
-  4. openphone-sync explain ID      what OpenPhone holds: the app shows a contact
-                                    after the first call or text with its number
+  4. openphone-sync explain ID      what OpenPhone holds; the app shows it after
+                                    the first call or text with the number
   5. openphone-sync schedule start  every night at 2, by cron
 
 To try more without touching OpenPhone: openphone-sync sandbox
@@ -128,7 +128,7 @@ class _Stage:
             process.terminate()
             process.wait()
             raise
-        self.show(keep(output))
+        self.show(_wrap(keep(output), self._width))
         code = process.returncode
         self.worst = max(self.worst, 128 - code if code < 0 else code)  # Python's -9 is a shell's 137
 
@@ -201,6 +201,17 @@ def _both(contact: Json) -> str:
     phones = [f"{item['name']}: {item['value']}" for item in contact["defaultFields"]["phoneNumbers"]]
     county = next(one["value"] for one in contact["customFields"] if one["name"] == "County")
     return json.dumps({"name": contact["defaultFields"]["firstName"], "phones": phones, "county": county}, indent=2)
+
+
+def _wrap(output: str, width: int) -> str:
+    """Lines that are longer than the terminal, broken between words."""
+    lines = (
+        textwrap.fill(line, width, break_long_words=False)
+        if len(line.rstrip()) > width and "\x1b" not in line
+        else line
+        for line in output.splitlines()
+    )
+    return "\n".join(lines)
 
 
 def _shorten(output: str, lines: int = 24) -> str:

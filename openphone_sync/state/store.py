@@ -146,6 +146,14 @@ class Store(Erasing):
         query = f"SELECT {_LINK_COLUMNS} FROM links WHERE standing IN ({marks}) {apart} ORDER BY external_id"
         return [_link(row) for row in self._rows(query, tuple(standings))]
 
+    def read_links_to_explain(self) -> list[Link]:
+        """Links that are skipped, held or to be tried again, and linked ones with a reason; ordered by external id."""
+        query = (
+            f"SELECT {_LINK_COLUMNS} FROM links WHERE standing IN ('skipped', 'pending', 'held') "
+            "OR (standing = 'linked' AND reason <> '') ORDER BY external_id"
+        )
+        return [_link(row) for row in self._rows(query)]
+
     def read_owners(self) -> dict[str, Link]:
         """Every link that holds a contact, by contact id."""
         query = f"SELECT {_LINK_COLUMNS} FROM links WHERE contact_id IS NOT NULL"

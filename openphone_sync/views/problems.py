@@ -128,8 +128,7 @@ def make_csv(problems: Iterable[Problem]) -> str:
 
 
 def _find(store: Store) -> Iterator[Problem]:
-    links = store.read_links_standing(Standing.SKIPPED, Standing.PENDING, Standing.HELD, Standing.LINKED)
-    of_links = list(_from_links(links))
+    of_links = list(_from_links(store.read_links_to_explain()))
     yield from of_links
     for external_id, client_id, warning in store.read_warnings():
         words = describe_value(warning)

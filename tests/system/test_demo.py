@@ -103,6 +103,11 @@ def test_the_demo_shows_the_main_job_and_leaves_nothing_behind(short: Path) -> N
     assert "1 updated" in counts[2]
     assert re.findall(r"(\d+) requests in", out)[2] == "0"
     for text in (
+        "1 adopted",
+        "Mrs. Gonzalez",
+        "$ openphone-sync review link",
+        "rollback succeeded",
+        "$ openphone-sync report",
         "Orange County",
         "Wife: +12135550199",
         "$ openphone-sync export-conversations",
@@ -112,6 +117,15 @@ def test_the_demo_shows_the_main_job_and_leaves_nothing_behind(short: Path) -> N
         assert text in out
     assert leftovers(short) == []
     assert processes_in(short) == []
+
+
+def test_the_demo_fits_80_columns_and_keeps_the_page_that_is_asked_for(short: Path) -> None:
+    with program(short, "demo", "--clients", "3", "--report", "page.html") as demo:
+        out, err = demo.communicate(timeout=60)
+    assert demo.returncode == 0, err
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", out)
+    assert [line for line in shown.splitlines() if len(line.rstrip()) > 80] == []
+    assert "Who shows by name" in (short / "page.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
