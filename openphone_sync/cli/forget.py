@@ -14,7 +14,7 @@ from openphone_sync.config import API
 from openphone_sync.documents import SCHEMA_VERSION
 from openphone_sync.errors import ConfigurationError
 from openphone_sync.run.context import SyncOptions
-from openphone_sync.run.forget import NOT_ASKED, find_traces, make_document
+from openphone_sync.run.forget import NOT_ASKED, TO_DELETE, find_traces, make_document
 from openphone_sync.run.forget import forget as carry_out
 from openphone_sync.wiring import change_state, read_state
 
@@ -59,10 +59,10 @@ def forget(
         _print({"schemaVersion": SCHEMA_VERSION, "clientId": client_id, "forgotten": False}, as_json=as_json)
         return
     with read_state(settings) as store:
-        found = find_traces(store, client_id, settings.state_dir)
+        found = find_traces(store, client_id, settings.state_dir, delete_contact=delete_contact)
         places = [(kind, path) for kind, path in store.read_places() if _may_be_there(Path(path))]
     shown = make_document(found, places, forgotten=False)
-    if dry_run or not as_json:
+    if dry_run or not (as_json or (given.quiet and yes)):
         _print(shown, as_json=as_json)
     if dry_run:
         return
@@ -98,8 +98,11 @@ def _print(document: dict[str, Any], *, as_json: bool) -> None:
     echo(f"Of client {client_id} would be erased:")
     for name, count in document["erased"].items():
         echo(f"  {count:,} {_NAMES[name]}")
+    to_delete = [one for one in document["contactsKept"] if one["reason"] == TO_DELETE]
+    for contact in to_delete:
+        echo(f"  the OpenPhone contact {contact['contactId']}, if this tool made it")
     echo("What stays, because this tool cannot reach it or does not touch it:")
-    for contact in document["contactsKept"]:
+    for contact in document["contactsKept"] if not to_delete else ():
         echo(f"  the OpenPhone contact {contact['contactId']} ({contact['reason']})")
     for place in document["notReached"]["places"]:
         echo(f"  the {place['kind']} {place['path']}, if it holds this person")

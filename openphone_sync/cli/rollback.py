@@ -61,5 +61,5 @@ def describe_undoing(undoing: Undoing) -> str:
     record = undoing.record
     writes = ", ".join(f"{count} {_PAST[kind]}" for kind, count in undoing.writes)
     again = ", going on with a rollback that broke off" if undoing.continues else ""
-    erased = f"; {describe_erased(undoing.erased)} and cannot be undone" if undoing.erased else ""
+    erased = f"; not {describe_erased(undoing.erased)}" if undoing.erased else ""
     return f"Undo run {record.run_id} of {format_time(record.started_at)} ({writes}){again}{erased}?"

@@ -95,7 +95,7 @@ def runs_show(context: typer.Context, run: RunArgument, as_json: JsonOption = Fa
     if report.get("message"):
         echo(f"  {report['message']} (exit code {report.get('exitCode')})")
     if erased:
-        echo(f"  {describe_erased(erased)}; forget erased them")
+        echo(f"  {describe_erased(erased)}, erased by forget")
     rows = [
         (
             write["action"],

@@ -26,6 +26,7 @@ from openphone_sync.state import Store
 from openphone_sync.state.erasure import Traces, make_scrubber
 
 NOT_ASKED = "not asked for; forget --delete-contact deletes what this tool made"
+TO_DELETE = "deleted if this tool made it"
 NOT_REACHED = (
     "the client table: while the row is there, each run reports its id as skipped",
     "saved plans (dry-run --out), copies of the state folder, and mails of cron and alerts",
@@ -45,7 +46,7 @@ class Forgotten:
     kept: tuple[tuple[str, str], ...] = ()
 
 
-def find_traces(store: Store, client_id: str, state_dir: Path) -> Forgotten:
+def find_traces(store: Store, client_id: str, state_dir: Path, *, delete_contact: bool) -> Forgotten:
     """What would be erased; `ConfigurationError` where nothing is known of the client. Ids are taken exactly."""
     traces = store.read_traces(client_id, make_external_id(client_id, 0))
     begun = client_id in dict(store.read_forgetting())
@@ -58,7 +59,8 @@ def find_traces(store: Store, client_id: str, state_dir: Path) -> Forgotten:
             f"the state knows nothing of a client with the id {client_id}; give the whole id, as openphone-sync links shows it"
         )
     links = store.read_links([client_id])
-    kept = tuple((link.contact_id, NOT_ASKED) for _, link in sorted(links.items()) if link.contact_id)
+    why = TO_DELETE if delete_contact else NOT_ASKED
+    kept = tuple((link.contact_id, why) for _, link in sorted(links.items()) if link.contact_id)
     return Forgotten(traces, len(_find_reports(state_dir, traces)), store.count_copies(), kept=kept)
 
 

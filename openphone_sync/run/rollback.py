@@ -122,14 +122,12 @@ def _warn_of_unknown(journal: Iterable[JournalEntry]) -> Iterator[str]:
 
 def _warn_of_forgotten(count: int) -> Iterator[str]:
     if count:
-        yield f"{describe_erased(count)}: they are left as they are; look at the contacts in the app"
+        yield f"not undone: {describe_erased(count)}; look at their contacts in the app"
 
 
 def describe_erased(count: int) -> str:
     """How many writes of a run were for people who are forgotten since."""
-    return (
-        "1 write was for a person forgotten since" if count == 1 else f"{count} writes were for people forgotten since"
-    )
+    return "1 write for a person forgotten since" if count == 1 else f"{count} writes for people forgotten since"
 
 
 def _warn_of_kept(actions: Sequence[Action]) -> list[str]:

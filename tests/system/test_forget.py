@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import subprocess
@@ -11,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from openphone_sync.ops.lock import run_lock
 from openphone_sync.sandbox.samples import CONVERSATIONS_DDL
+from tests.fault_injection import Fault, FaultKind
 from tests.office import JAMES, Office, phones
 
 ANN = {
@@ -116,10 +119,10 @@ def test_earlier_runs_leave_the_person_alone_and_say_so(office: Office) -> None:
     forget(office, ann)
     assert office.run("runs", "show", first, "--json").json["writesErased"] == 2
     shown = office.run("runs", "show", first).out
-    assert "2 writes were for people forgotten since" in shown
+    assert "2 writes for people forgotten since" in shown
     ran = office.run("rollback", first, "--yes", "--json")
     assert ran.code == 0, ran.err
-    assert any("2 writes were for people forgotten since" in text for text in ran.json["warnings"])
+    assert any("2 writes for people forgotten since" in text for text in ran.json["warnings"])
     assert office.contact(f"client_{ann}"), "left as it is"
 
 
@@ -130,6 +133,8 @@ def test_it_shows_first_and_asks(office: Office) -> None:
     assert "2 contacts with their links" in ran.out
     assert "cron" in ran.out
     assert office.run("forget", ann, "--dry-run", "--json").json["forgotten"] is False
+    shown = office.run("forget", ann, "--dry-run", "--delete-contact").out
+    assert f"the OpenPhone contact {office.contact(f'client_{ann}')['id']}, if this tool made it" in shown
     assert office.sync()["contacts"]["skipped"] == 0
 
 
@@ -256,3 +261,44 @@ def test_killed_at_any_step_it_is_finished_by_the_next_start(
         office.sql("DELETE FROM clients WHERE id::text = %s", ann)
         step += stride
     assert finished > 10 / stride
+
+
+def test_a_contact_that_cannot_be_deleted_is_named_and_all_else_goes(office: Office) -> None:
+    _, ann = make_history(office)
+    office.sandbox.faults.add(Fault(FaultKind.STATUS, status=403, method="DELETE", count=1))
+    done = forget(office, ann, "--delete-contact", code=1)
+    assert (len(done["contactsDeleted"]), len(done["contactsKept"])) == (1, 1)
+    assert "403" in done["contactsKept"][0]["reason"]
+    assert find_bytes(office.state_dir, *SECRETS) == []
+    assert office.sync()["contacts"]["skipped"] == 1
+
+
+def test_an_unreachable_api_leaves_it_to_the_next_run(office: Office) -> None:
+    _, ann = make_history(office)
+    ran = office.run("forget", ann, "--yes", "--delete-contact", OPENPHONE_BASE_URL="http://127.0.0.1:9")
+    assert ran.code == 3
+    report = office.sync()
+    assert report["contacts"]["skipped"] == 1
+    assert "a client whose forgetting was interrupted is forgotten now" in report["warnings"]
+    assert office.sandbox.workspace.find(f"client_{ann}") == []
+    assert find_bytes(office.state_dir, *SECRETS) == []
+
+
+def test_a_contact_of_an_unfinished_creation_is_found_and_deleted(office: Office) -> None:
+    """As if the process had died before it heard the answer."""
+    office.make_clients(JAMES)
+    ann = office.add_client({**ANN, "contact_1": None, "contact_1_phone": None})
+    office.sync()
+    with contextlib.closing(office.open_state()) as state:
+        state.execute("UPDATE journal SET result = NULL, contact_id = NULL WHERE client_id = ?", (ann,))
+        state.execute("UPDATE links SET contact_id = NULL, standing = 'pending' WHERE client_id = ?", (ann,))
+        state.commit()
+    assert len(forget(office, ann, "--delete-contact")["contactsDeleted"]) == 1
+    assert office.sandbox.workspace.find(f"client_{ann}") == []
+
+
+def test_it_waits_for_no_run_in_progress(office: Office) -> None:
+    _, ann = make_history(office)
+    with run_lock(office.state_dir):
+        assert office.run("forget", ann, "--yes").code == 5
+    assert office.sync()["contacts"]["skipped"] == 0
