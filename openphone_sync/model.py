@@ -972,7 +972,7 @@ class JournalEntry:
 class RunRecord:
     """One run in the history. ``report`` is the run report's JSON text, None while the run is going on.
 
-    ``undoes`` is the id of the run that a rollback takes back.
+    ``undoes`` is the id of the run that a rollback undoes.
     """
 
     run_id: str

@@ -43,7 +43,8 @@ def export_conversations(
         typer.Option("--output", "-o", help="File, or - for stdout.", metavar="PATH", callback=refuse_empty),
     ] = None,
     form: Annotated[
-        Format | None, typer.Option("--format", help="Form of the export; by default as the file's name says, or json.")
+        Format | None,
+        typer.Option("--format", help="Format of the export; by default the file's name decides, else json."),
     ] = None,
     compression: Annotated[
         Compression | None, typer.Option("--compress", help="By default gzip for a name that ends in .gz.")
@@ -56,14 +57,14 @@ def export_conversations(
             "--phone-number", help="Only with this number, in any spelling.", metavar="PHONE", callback=refuse_empty
         ),
     ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many, newest.", metavar="N")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the newest N.", metavar="N")] = None,
     table: TableOption = None,
     columns: Annotated[
         str | None,
         typer.Option("--columns", help="Only these columns, in this order.", metavar="A,B,...", callback=refuse_empty),
     ] = None,
     csv_raw: Annotated[
-        bool, typer.Option("--csv-raw", help="Leave cells as they are, also those that a spreadsheet would run.")
+        bool, typer.Option("--csv-raw", help="Do not guard cells that a spreadsheet would run as formulas.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:

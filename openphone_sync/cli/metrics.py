@@ -32,7 +32,7 @@ class Format(StrEnum):
 @app.command(cls=Command)
 def metrics(
     context: typer.Context,
-    form: Annotated[Format, typer.Option("--format", help="How to print them.")] = Format.TABLE,
+    form: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.TABLE,
     last: Annotated[
         int, typer.Option("--last", min=1, max=1_000_000, help="How many of the latest runs to list.", metavar="N")
     ] = RUNS_SHOWN,

@@ -27,7 +27,7 @@ def problems(
     form: FormatOption = TableFormat.TABLE,
     acknowledged: Annotated[
         list[str] | None,
-        typer.Option("--acknowledge", help="You know that this person is gone from the source.", metavar="ID"),
+        typer.Option("--acknowledge", help="Take a person who is gone from the source off the list.", metavar="ID"),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -150,7 +150,7 @@ def review_undo(
     review_id: Annotated[str, typer.Argument(metavar="ID", help="Id of a review, or its beginning.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Take a decision back.
+    """Undo a decision.
 
     The next run holds the contact again, unless a run has acted on the decision: what was written stays.
 
@@ -161,9 +161,9 @@ def review_undo(
     if as_json:
         print_json({"schemaVersion": SCHEMA_VERSION, "undone": undone, "actedOn": acted})
     elif acted:
-        echo(f"{undone}: the decision is taken back; what a run wrote for it stays (see openphone-sync explain)")
+        echo(f"{undone}: the decision is undone; what a run wrote for it stays (see openphone-sync explain)")
     else:
-        echo(f"{undone}: the decision is taken back; decide again with openphone-sync review")
+        echo(f"{undone}: the decision is undone; decide again with openphone-sync review")
 
 
 @app.command("apply", cls=Command)

@@ -24,7 +24,7 @@ HELP = """\
   1, 2, ...  our client is this candidate: the next sync links the two
   s          none of them: the next sync creates a contact of its own
   a          after s: separate all that are left and held for the same reason
-  u          take the last decision back
+  u          undo the last decision
   e          explain the client: what it maps to and what was sent (asks the database and OpenPhone)
   Enter      decide later
   q          stop; what is decided stays decided"""
@@ -36,7 +36,7 @@ def describe_next(decided: int) -> str:
         return "nothing decided; openphone-sync review list shows what is open"
     return (
         f"{decided} decided; the next sync acts on it (now: openphone-sync sync)."
-        " Until then openphone-sync review undo ID takes a decision back"
+        " Until then openphone-sync review undo ID undoes a decision"
     )
 
 

@@ -57,7 +57,7 @@ def rollback(
 
 
 def describe_undoing(undoing: Undoing) -> str:
-    """Which run is taken back, from when, and how many writes."""
+    """Which run is undone, from when, and how many writes."""
     record = undoing.record
     writes = ", ".join(f"{count} {_PAST[kind]}" for kind, count in undoing.writes)
     again = ", going on with a rollback that broke off" if undoing.continues else ""

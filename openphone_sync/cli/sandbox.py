@@ -31,7 +31,8 @@ def sandbox(
     seed: Annotated[int, typer.Option(help="The same seed makes the same workspace.")] = 1,
     file: Annotated[Path | None, typer.Option(help="Keep the contents in this file.", metavar="PATH")] = None,
     variant: Annotated[
-        list[str] | None, typer.Option(help="A habit of the API that was seen both ways.", metavar="NAME=VALUE")
+        list[str] | None,
+        typer.Option(help="Choose one of two behaviours of the API, where both were seen.", metavar="NAME=VALUE"),
     ] = None,
 ) -> None:
     """Serve a local OpenPhone API, for trying and testing.

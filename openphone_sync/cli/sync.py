@@ -59,9 +59,9 @@ ContinueOption = Annotated[
     typer.Option("--continue-on-error/--fail-fast", help="When a contact fails: continue with the others, or stop."),
 ]
 ProgressOption = Annotated[
-    bool, typer.Option("--progress", help="Without a terminal: say every 30 s how far the run has come, on stderr.")
+    bool, typer.Option("--progress", help="Without a terminal: print the progress on stderr every 30 s.")
 ]
-ForceOption = Annotated[bool, typer.Option("--force", help="Go past the safety stop.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Write even if the safety stop would not.")]
 
 
 @app.command(cls=Command)
@@ -87,7 +87,7 @@ def sync(
         ),
     ] = None,
     accept_source: Annotated[
-        bool, typer.Option("--accept-source", help="The same rows are in a new place: accept it.")
+        bool, typer.Option("--accept-source", help="Accept that the same rows are in a new place.")
     ] = False,
     plan: Annotated[
         Path | None, typer.Option("--plan", help="Apply exactly this plan of dry-run --out.", metavar="FILE")

@@ -78,7 +78,7 @@ class RunReport:
 
 @dataclass(frozen=True, slots=True)
 class RunHeader:
-    """Which command, how, and when it began; ``undoes`` is the run that a rollback takes back."""
+    """Which command, how, and when it began; ``undoes`` is the run that a rollback undoes."""
 
     run_id: str
     command: str
