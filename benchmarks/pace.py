@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+from benchmarks import virtual_pace
 from benchmarks.on_demand import fetch_package
 from openphone_sync.openphone.api import OpenPhone, make_client
 from openphone_sync.openphone.pacing import Pacer, make_spacing
@@ -68,7 +69,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def make_report(*, long: bool = False) -> str:
     """The table, for benchmarks/README.md; ``long`` asks three times as often."""
-    return make_table(measure(REQUESTS * 3 if long else REQUESTS))
+    table = make_table(measure(REQUESTS * 3 if long else REQUESTS))
+    return f"{table}\nThe same pacer on a virtual clock:\n\n{virtual_pace.make_table()}"
 
 
 def make_table(paces: Sequence[Pace]) -> str:

@@ -15,6 +15,7 @@ import pytest
 
 from openphone_sync.errors import ConfigurationError
 from openphone_sync.openphone.pacing import (
+    LASTING,
     MAX_PAUSE_S,
     MAX_SPACING_S,
     NARROW,
@@ -156,7 +157,11 @@ def test_a_429_widens_and_success_narrows_slowly(pacer: Pacer, clock: HandClock)
     for _ in range(50):
         pacer.narrow()
     take(pacer, clock, 1)
-    assert gaps(take(pacer, clock, 3)) == [SPACING_S] * 2
+    assert gaps(take(pacer, clock, 3)) == [round(SPACING_S * LASTING, 4)] * 2, "it stays a little wider"
+    for _ in range(5_000):
+        pacer.narrow()
+    take(pacer, clock, 1)
+    assert gaps(take(pacer, clock, 3)) == [SPACING_S] * 2, "but not for ever"
 
 
 def test_a_volley_of_429_is_one_piece_of_news(pacer: Pacer, clock: HandClock) -> None:
