@@ -11,6 +11,7 @@ from openphone_sync.config.mapping_file import load_built_in, parse_mapping
 from openphone_sync.model import (
     ClientRow,
     ContactMapping,
+    ContactValues,
     DataFault,
     DataWarning,
     DesiredContact,
@@ -27,7 +28,9 @@ from openphone_sync.rules.mapping import (
     make_external_id,
     make_fingerprint,
     make_settings_digest,
+    make_text_filter,
     map_client,
+    name_columns,
 )
 
 BUILT_IN = load_built_in()
@@ -55,6 +58,28 @@ def map_main(**columns: Any) -> DesiredContact:
     return main
 
 
+def test_a_row_becomes_a_contact() -> None:
+    row = {"phone": "555-010-0123", "email": "j@example.org", "client_type": "civil", "date_of_birth": "1985-06-15"}
+    fields = (("k1", "civil"), ("k2", "1985-06-15T12:00:00.000Z"), ("k3", None), ("k5", "Will"))
+    assert map_main(**row, case_type="Will", arrested=False, created_at="2024-01-02") == DesiredContact(
+        external_id="client_1",
+        client_id="1",
+        slot=0,
+        person="James Smith",
+        values=ContactValues(
+            first_name="James Smith",
+            company="Legal Client",
+            role="Civil Client",
+            phones=(Item("Main Phone", "+15550100123"),),
+            emails=(Item("Email", "j@example.org"),),
+            custom_fields=fields,
+        ),
+        birth_date="1985-06-15",
+        seniority=("2024-01-02", "1"),
+        warnings=(DataWarning(DataFault.PHONE_UNASSIGNED, "phone"),),
+    )
+
+
 def test_names_are_composed_trimmed_and_folded() -> None:
     assert map_main(client_name="  Jose\u0301 \n\t  Nu\u0301n\u0303ez\u0000 ").values.first_name == "José Núñez"
 
@@ -74,7 +99,7 @@ def test_direction_marks_are_removed_and_joiners_inside_a_name_stay(typed: str, 
     assert map_main(client_name=typed).values.first_name == name
 
 
-@pytest.mark.parametrize("name", ['O"Neil 🙂', "李小龙", "אבי כהן", "X" * 300, "Smith Jr."])
+@pytest.mark.parametrize("name", ['O"Neil 🙂', "李小龙", "אבי כהן", "X" * 300, "Smith Jr.", "Xóchitl"])
 def test_unusual_names_pass_as_they_are(name: str) -> None:
     assert map_main(client_name=name).values.first_name == name
 
@@ -363,6 +388,22 @@ def test_yes_is_written_as_the_mapping_says_and_no_is_denied() -> None:
 def test_a_number_with_more_digits_than_python_reads_is_text() -> None:
     row = ClientRow("1", '{"client_name": "Ann", "county": %s}' % ("9" * 5000))
     assert len(map_client(row, MappingRules("US", BUILT_IN))) == 1
+
+
+def test_columns_that_hold_texts_are_told_from_others() -> None:
+    mapping = make_mapping(
+        '[client]\nname = "{first} {level}"\nphones = [{ column = "cell", label = "Mobile" }]\n'
+        '[[client.fields]]\nnames = "Plan"\ncolumn = "plan"\n'
+        '[[client.fields]]\nnames = "Minor"\ncolumn = "minor"\nyes = "under 18"\n'
+        '[[client.fields]]\nnames = "Born"\ncolumn = "born"\ntype = "date"\n'
+        '[related]\nname = "{guardian_{n}}"\n[[related.fields]]\nnames = "Guardian"\ncolumn = "guardian_{n}"\n'
+        '[choices.level]\ncolumn = "rank"\n'
+    )
+    is_text = make_text_filter(mapping)
+    columns = ["first", "cell", "plan", "minor", "born", "guardian_2", "guardian_x", "other"]
+    assert [column for column in columns if is_text(column)] == ["first", "cell", "plan", "guardian_2"]
+    assert name_columns(mapping) == ("first", "rank")
+    assert make_field_map([FieldDefinition("g", "Guardian", "string")], {}, mapping).person_key == "g"
 
 
 def test_columns_that_must_be_there_are_named_with_the_nearest() -> None:

@@ -124,6 +124,7 @@ def test_equal_after_folding(a: str, b: str) -> None:
         ("Bob Smith", "Bpb Smith", MatchLevel.SIMILAR),
         ("Penelope Fitzgerald", "Penelpe Fitzgerald", MatchLevel.SIMILAR),
         ("Penelope Fitzgerald", "Penelpe Fitzgerold", MatchLevel.OTHER),
+        ("Bo Fitzgerald", "Bo Fitzgerold", MatchLevel.SIMILAR),
         ("J. Fitzgerald", "J. Fitzgerold", MatchLevel.OTHER),
         ("James Smith", "James Xy Smith", MatchLevel.MORE),
         ("Al Smith", "Ap Smith", MatchLevel.OTHER),

@@ -169,6 +169,13 @@ def test_an_alternate_whose_contact_was_deleted_while_it_moved_to_another_slot_i
     assert (made.again, made.link.times_gone, made.why) == (True, 1, Why(Reason.DELETED_ONCE))
 
 
+def test_another_person_in_the_row_starts_afresh() -> None:
+    known = link(JAMES, "a", times_gone=1, failures=2)
+    for name, counts in (("James Smith", (1, 2)), ("Zoe Walker", (0, 0))):
+        [action] = plan_for(client("1", name, P2), links=[known]).actions
+        assert (action.kind, action.link.times_gone, action.link.failures) == (ActionKind.UPDATE, *counts)
+
+
 def test_a_creation_that_failed_keeps_its_count_of_failures() -> None:
     pending = link(JAMES, None, standing=Standing.PENDING, base=None, failures=2)
     for wanted, failures in ((JAMES, 2), (replace(JAMES, person="Zoe Walker"), 0)):

@@ -109,10 +109,11 @@ def test_single_fields_that_a_person_changed_since_stay() -> None:
     now = replace(THERE, role="Judge", phones=(*THERE.phones, RemoteItem("Desk", P2, "i3")), company="Acme")
     action = undo(entry(ActionKind.UPDATE, before=replace(BEFORE, company="Old Ltd")), now)
     assert reason(action) is Reason.NOTHING_LEFT
-    partly = undo(entry(ActionKind.UPDATE), replace(THERE, role="Judge"))
+    partly = undo(entry(ActionKind.UPDATE), replace(THERE, role="Judge", other_fields={"isVip": True}))
     assert isinstance(partly, Restore)
     assert partly.preview.conflicts == (Conflict("role", "remote"),)
     assert partly.preview.draft.role == "Judge"
+    assert partly.preview.draft.other_fields == {"isVip": True}
 
 
 def test_an_adoption_that_is_taken_back_leaves_no_link() -> None:
