@@ -47,6 +47,7 @@ from openphone_sync.rules.matching import Known, MatchingRules, RemoteIndex, mat
 from openphone_sync.rules.merging import MergeRules, holds_typed, make_first_draft, merge
 
 _DECLINING = frozenset({Reason.DELETED_TWICE, Reason.STILL_HELD_BY_DELETED})
+_UNMAPPED = frozenset({Reason.NO_NAME, Reason.ID_TOO_LONG})
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,16 +201,22 @@ def make_index(gathered: Gathered, rules: Rules) -> RemoteIndex:
 def make_known(gathered: Gathered) -> Known:
     """What matching may know of earlier runs."""
     untouched = {link.external_id for link in gathered.rolled_back}
+    unchanged = (*gathered.unchanged.skipped, *gathered.unchanged.held)
     return Known(
         links={key: link for key, link in gathered.links.items() if key not in untouched},
         owners=gathered.owners,
-        waiting=(*gathered.unchanged.skipped, *gathered.unchanged.held),
+        waiting=tuple(link for link in unchanged if not link.contact_id and not _is_unmapped(link)),
         in_source=gathered.in_source,
         decisions=gathered.decisions,
         refused=gathered.refused,
         gone=gathered.gone,
         retry_refused=gathered.full,
     )
+
+
+def _is_unmapped(link: Link) -> bool:
+    """Whether its row makes no contact of it; what is known of the person is from before."""
+    return link.why is not None and link.why.reason in _UNMAPPED
 
 
 def needs_listing(gathered: Gathered, rules: Rules) -> bool:

@@ -501,8 +501,8 @@ class Office:
         what = chance.choice(_KINDS_OF_CONTACT)
         human: int | None = self.people[client_id][slot]
         source, external_id = None, None
-        if self._is_shared(phone):
-            human = None
+        if self._is_shared(phone) or not name:
+            human = None  # nobody can tell whose it is
         if what not in {"same", "other tool", "integration"}:
             name, human = self._call(what, str(name or ""), human, chance)
         if what in {"namesake", "stranger of other tool"}:
@@ -528,7 +528,7 @@ class Office:
         if what == "called otherwise":
             return chance.choice(["Mami", "Boss", "Tio Pepe"]), human
         if what == "nameless":
-            return None, human
+            return None, None
         if what == "namesake":
             return name, None
         other = self.somebody()

@@ -34,6 +34,7 @@ from openphone_sync.rules.matching.passes import (
     weak,
 )
 from openphone_sync.rules.merging import MergeRules
+from openphone_sync.rules.names import parse_name
 from tests.builders import (
     OURS,
     P1,
@@ -412,8 +413,9 @@ def test_names_are_counted_once_for_each_row_and_for_what_people_typed() -> None
         link(unknown, "c", base=None),
         link(out_of_play, "d"),
         link(met, "e", base=Base(met.values, frozenset({"firstName"}))),
+        link(client("7", "Ann Gone"), "g", standing=Standing.ORPHANED),
     ]
-    contacts = [contact("a", "Ann May"), *(contact(key, f"Ann {key}x") for key in "bcde")]
+    contacts = [contact("a", "Ann May"), *(contact(key, f"Ann {key}x") for key in "bcdeg")]
     contacts.append(contact("f", "Ann Own", external_id="client_9", source=OURS))
     known = Known({}, {one.contact_id or "": one for one in links}, waiting=[link(client("6", "Ann Poe"), None)])
     context = Context(
@@ -421,6 +423,12 @@ def test_names_are_counted_once_for_each_row_and_for_what_people_typed() -> None
     )
     assert context.common.count("ann") == 7  # three rows, two that are not in play, "Ann May", "Ann ex"
     assert context.common.people == 8
+    assert [context.count_equal_names(parse_name(name)) for name in ("Fox Ann", "Ann Poe", "Ann May", "Ann Gone")] == [
+        1,
+        1,
+        1,
+        0,
+    ]
 
 
 def test_a_crowded_number_is_evidence_only_with_a_similar_name() -> None:

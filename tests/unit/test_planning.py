@@ -302,11 +302,13 @@ def test_what_was_counted_and_warned_of_while_reading_is_part_of_the_plan() -> N
 def test_matching_knows_all_but_what_was_rolled_back() -> None:
     ann, bob = link(ANN, "w"), link(BOB, "b")
     skipped, held = link(client("2", "A"), None), link(client("3", "B"), None)
+    with_contact = link(client("4", "C"), "c")  # among the owners, and counted once
+    nameless = link(client("5", "D"), None, why=Why(Reason.NO_NAME))
     given = gather(
         JAMES,
         links=[ann, bob],
         rolled_back=(bob,),
-        unchanged=Unchanged(skipped=(skipped,), held=(held,)),
+        unchanged=Unchanged(skipped=(skipped, nameless, with_contact), held=(held,)),
         decisions=(decision(JAMES, "x", Choice.SEPARATE),),
         refused=frozenset("r"),
         gone=frozenset("g"),

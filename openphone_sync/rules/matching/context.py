@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -245,31 +246,43 @@ class Context:
         """External id -> linked contact, over all links."""
         return {link.external_id: contact_id for contact_id, link in self.known.owners.items()}
 
-    @cached_property
+    @property
     def common(self) -> Commonness:
         """How common words are among all names seen."""
-        return Commonness(name for name in self._all_names() if name.words)
+        return self._counted[0]
 
     def count_equal_names(self, name: Name) -> int:
-        """How many contacts and wanted contacts have this name, in any order of words."""
-        return self.index.count_named(name) + self._wanted_names.get(name.text, 0)
+        """How many contacts and rows have this name, in any order of words."""
+        return self.index.count_named(name) + self._counted[1][name.text]
 
     @cached_property
-    def _wanted_names(self) -> Mapping[str, int]:
-        return _count(self.name(desired).text for desired in self.wanted)
+    def _counted(self) -> tuple[Commonness, Counter[str]]:
+        """Words of all names seen, and rows by name, counted in one pass.
 
-    def _all_names(self) -> Iterator[Name]:
-        """Names that people typed into contacts, and one for each row, whether it has a contact yet or not.
-
-        Otherwise a name that is rare today would be common tomorrow, when its rows have become contacts.
+        Each row counts, whether it is in play or has a contact yet or not: otherwise an incremental run would judge a
+        name otherwise than a full one, and a name that is rare today would be common once its rows have contacts.
         """
+        rows = Counter[str]()
+
+        def count_rows() -> Iterator[Name]:
+            for name in self._row_names():
+                rows[name.text] += 1
+                yield name
+
+        common = Commonness(name for name in chain(self._typed_names(), count_rows()) if name.words)
+        return common, rows
+
+    def _typed_names(self) -> Iterator[Name]:
+        """Names that people typed into contacts."""
         for contact in self.index:
             link = self.known.owners.get(contact.contact_id)
             typed = link.base is not None and "firstName" in link.base.met if link else not self.is_ours(contact)
             if typed:
                 yield self.index.name_of(contact)
+
+    def _row_names(self) -> Iterator[Name]:
         for link in chain(self.known.owners.values(), self.known.waiting):
-            if link.client_id not in self.by_client:
+            if link.client_id not in self.by_client and link.standing is not Standing.ORPHANED:
                 yield parse_name(person_of(link).name)
         for desired in self.wanted:
             yield self.name(desired)
