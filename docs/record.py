@@ -64,7 +64,7 @@ def choose_scenes(shown: str) -> list[str]:
 
 def shorten_table(lines: list[str]) -> list[str]:
     """The dry run's table with its first lines only; the demo has left out some already, and says how many."""
-    first = next(number for number, line in enumerate(lines) if line.startswith(" ──")) + 1
+    first = next(number for number, line in enumerate(lines) if line.startswith("──")) + 1
     end = next(number for number, line in enumerate(lines) if line.startswith("dry-run "))
     rest = [line for line in lines[first + TABLE_LINES : end] if line.strip()]
     counts = [re.fullmatch(r"\.\.\. (\d+) lines \.\.\.", line) for line in rest]

@@ -16,6 +16,7 @@ from typing import Any
 
 SCHEMA_VERSION = 1
 JOB_ID = "openphone-daily-sync"
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")  # not of the locale: cron has none
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -93,6 +94,20 @@ def parse_moment(text: str) -> datetime | None:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def describe_when(moment: datetime, now: datetime) -> str:
+    """``2 hours ago, 02:00``, ``3 days ago, Mon 02:00``, ``in 5 hours, 02:00``; beyond a week the date. Zone: that of ``now``."""
+    local, gap_s = moment.astimezone(now.tzinfo), (now - moment).total_seconds()
+    if abs(gap_s) >= 7 * _UNITS_S["d"]:
+        return f"{local:%Y-%m-%d %H:%M}"
+    clock = f"{local:%H:%M}" if abs(gap_s) < _UNITS_S["d"] else f"{_DAYS[local.weekday()]} {local:%H:%M}"
+    unit = next((name for name in ("day", "hour", "minute") if abs(gap_s) >= _UNITS_S[name[0]]), "")
+    if not unit:
+        return f"just now, {clock}" if gap_s >= 0 else f"in a moment, {clock}"
+    count = int(abs(gap_s) // _UNITS_S[unit[0]])
+    words = f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+    return f"{words} ago, {clock}" if gap_s > 0 else f"in {words}, {clock}"
 
 
 def format_duration(seconds: float) -> str:

@@ -23,6 +23,7 @@ from psycopg import sql
 from openphone_sync.cli.app import run
 from openphone_sync.sandbox.samples import CLIENTS_DDL
 from tests.fault_injection import FaultySandbox
+from tests.schemas import check_document
 
 FAST = 500
 """Requests a second in functional tests; only the pace benchmark goes at the vendor's 10."""
@@ -91,7 +92,10 @@ class Office:
                 patch.setenv(name, value)
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
                 code = run(arguments)
-        return Ran(code, out.getvalue(), err.getvalue())
+        ran = Ran(code, out.getvalue(), err.getvalue())
+        if "--json" in arguments and ran.out:
+            check_document(arguments, ran.json)
+        return ran
 
     def start(self, *arguments: str, **settings: str) -> subprocess.Popen[str]:
         """The command line as a process of its own, for signals."""

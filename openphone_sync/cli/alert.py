@@ -5,7 +5,8 @@ from __future__ import annotations
 import typer
 
 from openphone_sync.cli.options import Command, Group, JsonOption, make_app, read_settings
-from openphone_sync.cli.output import echo, print_json
+from openphone_sync.cli.output import print_json
+from openphone_sync.cli.tables import print_marked
 from openphone_sync.documents import SCHEMA_VERSION
 from openphone_sync.errors import ConfigurationError
 from openphone_sync.ops.alerts import send_test
@@ -42,6 +43,6 @@ def alert_test(context: typer.Context, as_json: JsonOption = False) -> None:
         print_json({"schemaVersion": SCHEMA_VERSION, "results": shown})
     else:
         for receiver, ok, detail in results:
-            echo(f"{'ok    ' if ok else 'failed'}  {receiver}{f': {detail}' if detail else ''}")
+            print_marked("ok" if ok else "FAIL", f"{receiver}{f': {detail}' if detail else ''}")
     if not all(ok for _, ok, _ in results):
         raise typer.Exit(FAILED)

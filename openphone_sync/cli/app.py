@@ -39,6 +39,7 @@ COMMANDS = {
     "archive": "Download conversations from OpenPhone to a folder.",
     "coverage": "Show which callers show a name, and why others do not.",
     "stats": "Count the stored conversations.",
+    "schema": "Print the JSON Schema of a command's document.",
     "sandbox": "Serve a local OpenPhone API, for trying and testing.",
     "demo": "Run the main job end to end on embedded parts.",
 }
@@ -86,7 +87,7 @@ app = typer.Typer(
 
 def run(arguments: Sequence[str]) -> int:
     """The command line with these arguments; returns the exit code."""
-    return run_to_exit_code(lambda: app(list(arguments), prog_name=PROGRAM), arguments)
+    return run_to_exit_code(lambda: app(list(arguments), prog_name=PROGRAM, standalone_mode=False), arguments)
 
 
 def _show_version(wanted: bool) -> None:

@@ -22,8 +22,9 @@ from openphone_sync.cli.options import (
     read_settings,
     refuse_empty,
 )
-from openphone_sync.cli.output import echo, print_json, print_notice
+from openphone_sync.cli.output import print_json, print_notice
 from openphone_sync.cli.signals import finish_on_signal
+from openphone_sync.cli.tables import print_line
 from openphone_sync.cli.terminal import show_progress
 from openphone_sync.config import API, Settings, load_mapping
 from openphone_sync.conversations.archive import fetch
@@ -190,7 +191,7 @@ def archive_html(
         )
     elif not read_globals(context).quiet:
         count = "1 conversation" if len(entries) == 1 else f"{len(entries):,} conversations"
-        echo(f"{count} written to {target}")
+        print_line(f"{count} written to {target}")
 
 
 def _make_rules(settings: Settings) -> MappingRules:
@@ -248,25 +249,25 @@ def _save_page(target: Path, pieces: Iterable[bytes]) -> None:
 def _print_report(report: dict[str, Any]) -> None:
     conversations, items, media = report["conversations"], report["items"], report["media"]
     left = f", {conversations['left']:,} left" if conversations["left"] else ""
-    echo(
+    print_line(
         f"archive {report['status']}: {conversations['selected']:,} conversations, {conversations['fetched']:,} brought up to "
         f"date, {conversations['unchanged']:,} unchanged{left}"
     )
-    echo(
+    print_line(
         f"{items['added']:,} new items, {items['changed']:,} changed; {media['added']:,} files of media "
         f"({format_size(media['bytes'])}); {report['requests']['total']:,} requests in {report['durationSeconds']:.1f} s"
     )
     for what, count in report["gaps"].items():
-        echo(f"  not had: {what} ({count:,})")
-    echo(f"manifest SHA-256 {report['manifestSha256']}")
+        print_line(f"  not had: {what} ({count:,})")
+    print_line(f"manifest SHA-256 {report['manifestSha256']}")
 
 
 def _print_verified(verified: Verified, sha256: str) -> None:
     kinds = (("changed", verified.changed), ("missing", verified.missing), ("additional", verified.additional))
     for kind, names in kinds:
         for name in names[:LISTED]:
-            echo(f"{kind}: {name}")
+            print_line(f"{kind}: {name}")
         if len(names) > LISTED:
-            echo(f"{kind}: and {len(names) - LISTED:,} more; --json names all")
+            print_line(f"{kind}: and {len(names) - LISTED:,} more; --json names all")
     result = "as written" if verified.is_whole else "not as written"
-    echo(f"archive {result}: {verified.files:,} files; manifest SHA-256 {sha256}")
+    print_line(f"archive {result}: {verified.files:,} files; manifest SHA-256 {sha256}")

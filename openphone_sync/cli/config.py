@@ -8,8 +8,8 @@ from dataclasses import asdict
 import typer
 
 from openphone_sync.cli.options import Command, Group, JsonOption, make_app, read_globals
-from openphone_sync.cli.output import echo, print_json
-from openphone_sync.cli.terminal import print_table
+from openphone_sync.cli.output import print_json
+from openphone_sync.cli.tables import print_line, print_table
 from openphone_sync.config import list_settings, list_unknown_settings
 from openphone_sync.documents import SCHEMA_VERSION
 
@@ -39,4 +39,4 @@ def config_show(context: typer.Context, as_json: JsonOption = False) -> None:
         return
     print_table(("setting", "value", "from"), [(one.name, one.value, one.origin) for one in settings])
     for text in unknown:
-        echo(text)
+        print_line(text)

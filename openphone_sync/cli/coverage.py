@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from datetime import datetime, tzinfo
 from enum import StrEnum
 from typing import Annotated, Any, cast
 
 import typer
 
 from openphone_sync.cli.options import BOTH, Command, JsonOption, make_app, read_globals, read_settings
-from openphone_sync.cli.output import echo, print_json, print_notice
+from openphone_sync.cli.output import print_json, print_notice
 from openphone_sync.cli.signals import finish_on_signal
-from openphone_sync.cli.terminal import print_table, show_progress
+from openphone_sync.cli.tables import is_terminal, make_when, print_line, print_table, show_id
+from openphone_sync.cli.terminal import show_progress
 from openphone_sync.config import Settings
 from openphone_sync.conversations.coverage_reading import DAYS, CoverageTools, measure
 from openphone_sync.documents import describe_coverage
 from openphone_sync.errors import ContactError, InterruptedRunError, RunError, UnreachableError
-from openphone_sync.ops.crontab import find_zone
 from openphone_sync.ports import Progress
 from openphone_sync.run.read import Remote, list_workspace
-from openphone_sync.wiring import SystemClock, open_context, open_conversations
+from openphone_sync.views.cards import make_link_card
+from openphone_sync.views.words import format_phone
+from openphone_sync.wiring import SystemClock, open_context, open_conversations, read_state
 
 EARLIER = 10
 
@@ -64,7 +64,7 @@ def coverage(
     if as_json:
         print_json(document)
     elif not given.quiet:
-        _print(document, datetime.now(find_zone(os.environ)).tzinfo)
+        _print(document, settings)
 
 
 def _measure(
@@ -89,24 +89,25 @@ def _measure(
         return document | {"trend": run.store.read_coverage(EARLIER)}
 
 
-def _print(document: Mapping[str, Any], zone: tzinfo | None) -> None:
-    echo(describe_coverage(document))
+def _print(document: Mapping[str, Any], settings: Settings) -> None:
+    when, region = make_when(), settings.region
+    with read_state(settings) as store:
+        links = store.read_links({one["clientId"] for one in document["unnamed"] if one["clientId"]})
+    names = {link.client_id: make_link_card(link).name or link.person for link in links.values() if not link.slot}
+    print_line(describe_coverage(document))
     for earlier in document["trend"]:
-        echo(f"  {_format_local(earlier['measuredAt'], zone)}: {describe_coverage(earlier)}")
+        print_line(f"  {when(earlier['measuredAt'])}: {describe_coverage(earlier)}")
     rows = [
         (
-            one["number"],
+            format_phone(one["number"], region) if is_terminal() else one["number"],
             "" if one["activity"] is None else str(one["activity"]),
-            _format_local(one["lastAt"], zone),
-            one["clientId"] or "",
+            when(one["lastAt"]),
+            names.get(one["clientId"], ""),
             one["reason"],
             one["fix"],
+            show_id(one["clientId"] or ""),
         )
         for one in document["unnamed"]
     ]
     if rows:
-        print_table(("number", "how often", "last", "client", "why", "what to do"), rows)
-
-
-def _format_local(text: str, zone: tzinfo | None) -> str:
-    return f"{datetime.fromisoformat(text).astimezone(zone):%Y-%m-%d %H:%M}"
+        print_table(("number", "how often", "last", "client", "why", "what to do", "id"), rows)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from openphone_sync.cli.options import Command, JsonOption, make_app
+from openphone_sync.cli.options import AllOption, Command, DetailsOption, JsonOption, make_app
 from openphone_sync.cli.sync import (
     BatchOption,
     ContinueOption,
@@ -39,10 +39,8 @@ def dry_run(
     out: Annotated[
         Path | None, typer.Option("--out", help="Save the plan for sync --plan (holds people's data).", metavar="FILE")
     ] = None,
-    every: Annotated[
-        bool, typer.Option("--all", help="List every contact, not only the first 20 of each action.")
-    ] = False,
-    details: Annotated[bool, typer.Option("--details", help="List every field, before -> after.")] = False,
+    every: AllOption = False,
+    details: DetailsOption = False,
     progress: ProgressOption = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -10,11 +10,14 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
-from openphone_sync.cli.output import make_error_document, print_error, print_notice
+from typer import Abort, BadParameter
+from typer.exceptions import TyperException
+
+from openphone_sync.cli.output import make_error_document, print_error, print_json, print_notice
 from openphone_sync.cli.signals import exit_on_signal
 from openphone_sync.config import default_state_dir
-from openphone_sync.documents import to_json
 from openphone_sync.errors import BUG, RunError
 from openphone_sync.ops.logging import find_log_file, find_redactor, start_logging
 
@@ -42,20 +45,28 @@ def run_to_exit_code(run: Callable[[], object], arguments: Sequence[str] = ()) -
 
 
 def _run(run: Callable[[], object], arguments: Sequence[str]) -> int:
+    """The exit code. With ``--json``, an error is a document on stdout too, so that a script always finds one."""
+    code, message = 0, ""
     try:
-        run()
-    except SystemExit as exiting:  # usage errors, and the exit codes of commands
-        return exiting.code if isinstance(exiting.code, int) else 0
+        code = run() or 0  # type: ignore[assignment]  # typer returns the code of Exit, and None of a command
+    except SystemExit as exiting:
+        code = exiting.code if isinstance(exiting.code, int) else 0
+    except TyperException as error:  # usage errors
+        cast(BadParameter, error).show()  # each of them has it
+        code, message = error.exit_code, error.format_message()
+    except Abort:
+        print_notice("aborted; nothing more was done")
+        code, message = UNWRITABLE, "aborted"
     except RunError as error:
         print_error(error)
-        if "--json" in arguments:
-            sys.stdout.write(to_json(make_error_document(error)))  # so that a script always finds a document
-        return error.exit_code
+        code, message = error.exit_code, str(error)
     except OSError as error:
-        return _report_unwritable(error)
+        code = _report_unwritable(error)
     except Exception as error:  # noqa: BLE001  # the error boundary: whatever gets here is a bug
-        return _report_bug(error)
-    return 0
+        code, message = BUG, _report_bug(error)
+    if message and "--json" in arguments:
+        print_json(make_error_document(message, code))
+    return code
 
 
 def _report_unwritable(error: OSError) -> int:
@@ -64,7 +75,8 @@ def _report_unwritable(error: OSError) -> int:
         _close_stdout()
         return BROKEN_PIPE
     if error.errno not in _FULL:
-        return _report_bug(error)
+        _report_bug(error)
+        return BUG
     if _flush_stdout():  # what could not be written is still buffered, so a second flush fails again
         _close_stdout()
         print_notice(f"stdout cannot be written ({error.strerror}); free space where it goes")
@@ -73,11 +85,13 @@ def _report_unwritable(error: OSError) -> int:
     return UNWRITABLE
 
 
-def _report_bug(error: Exception) -> int:
+def _report_bug(error: Exception) -> str:
+    """Say what to do, on stderr; what was said."""
     path = _log_bug(error)
     advice = f"report it with {path}" if path else "set OPENPHONE_ENABLE_LOGGING=true, try again and report it"
-    print_notice(f"this is a bug in openphone-sync ({_describe_place(error)}); {advice}")
-    return BUG
+    message = f"this is a bug in openphone-sync ({_describe_place(error)}); {advice}"
+    print_notice(message)
+    return message
 
 
 def _log_bug(error: Exception) -> Path | None:

@@ -20,9 +20,10 @@ from openphone_sync.cli.options import (
     read_settings,
     refuse_empty,
 )
-from openphone_sync.cli.output import echo, print_json, print_notice
+from openphone_sync.cli.output import print_json, print_notice
 from openphone_sync.cli.signals import raise_on_signal
 from openphone_sync.cli.stats import TableOption
+from openphone_sync.cli.tables import print_line
 from openphone_sync.cli.terminal import show_progress
 from openphone_sync.config import DATABASE, Settings
 from openphone_sync.conversations.export import STDOUT, ExportOptions, export, make_export_report
@@ -100,7 +101,7 @@ def _export(options: ExportOptions, settings: Settings, table: str, *, as_json: 
     elif options.output != STDOUT and not quiet:
         count = "1 conversation" if exported.rows == 1 else f"{exported.rows:,} conversations"
         size = format_size(exported.size)
-        echo(f"exported {count} to {options.output} ({size}, {exported.seconds:.1f} s)")
+        print_line(f"exported {count} to {options.output} ({size}, {exported.seconds:.1f} s)")
 
 
 def _make_selection(

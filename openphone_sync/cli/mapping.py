@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from openphone_sync.cli.options import Command, Group, JsonOption, make_app, read_settings
-from openphone_sync.cli.output import echo, print_json, print_text
+from openphone_sync.cli.output import print_json, print_text
+from openphone_sync.cli.tables import print_line
 from openphone_sync.config import DATABASE
 from openphone_sync.config.mapping_file import BUILT_IN, MappingFaultsError, load_mapping, read_mapping_text
 from openphone_sync.documents import SCHEMA_VERSION
@@ -76,9 +77,9 @@ def mapping_check(
         document = {"file": str(file.absolute()), "ok": not faults, "faults": faults, "missingColumns": missing}
         print_json({"schemaVersion": SCHEMA_VERSION, **document})
     else:
-        echo(f"{file} is a valid mapping")
+        print_line(f"{file} is a valid mapping")
         if missing:
-            echo(f"optional columns that the client table lacks: {', '.join(missing)}")
+            print_line(f"optional columns that the client table lacks: {', '.join(missing)}")
     raise typer.Exit(2 if faults else 0)
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from contextlib import closing
-from datetime import datetime, tzinfo
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -13,9 +11,10 @@ import typer
 
 from openphone_sync.cli.options import Command, make_app, read_settings
 from openphone_sync.cli.output import print_json, print_text
+from openphone_sync.cli.tables import is_terminal, make_when, print_line, print_table
 from openphone_sync.documents import describe_contacts, format_duration
-from openphone_sync.ops.crontab import find_zone
 from openphone_sync.state import peek_history
+from openphone_sync.views.ids import find_ids, name_ids
 from openphone_sync.views.metrics import RUNS_SHOWN, make_metrics
 
 app = make_app()
@@ -46,6 +45,8 @@ def metrics(
     with closing(peek_history(settings.state_dir)) as history:
         document = make_metrics(history.read_totals(), history.read_summaries(last), history.read_coverage(last))
         last_good, open_reviews = history.read_last_good(), history.count_held()
+        messages = " ".join(run["message"] or "" for run in document["runs"])
+        names = history.read_persons(find_ids(messages)) if is_terminal() else {}
     if as_json or form is Format.JSON:
         print_json(document)
     elif form is Format.PROMETHEUS:
@@ -53,12 +54,10 @@ def metrics(
 
         print_text(make_prometheus(document, last_good, open_reviews))
     else:
-        _print_tables(document)
+        _print_tables(document, names)
 
 
-def _print_tables(document: Mapping[str, Any]) -> None:
-    from openphone_sync.cli.terminal import print_table  # noqa: PLC0415  # rich and the rest: 150 ms
-
+def _print_tables(document: Mapping[str, Any], names: Mapping[str, str]) -> None:
     totals = document["metrics"]
     rows = (
         ("runs", f"{totals['totalRuns']}, {totals['successfulRuns']} good, {totals['failedRuns']} failed"),
@@ -69,15 +68,20 @@ def _print_tables(document: Mapping[str, Any]) -> None:
         ("average", format_duration(totals["averageDurationSeconds"])),
     )
     print_table(("all runs", ""), rows)
-    zone = datetime.now(find_zone(os.environ)).tzinfo
     if document["runs"]:
+        when = make_when()
+        print_line("")
         print_table(
-            ("run", "command", "result", "took", "contacts", "reason"),
-            [_make_row(run, zone) for run in document["runs"]],
+            ("began", "command", "result", "took", "contacts", "reason"),
+            [
+                (
+                    when(run["startedAt"]),
+                    f"{run['command']} {run['mode']}",
+                    run["status"],
+                    format_duration(run["durationSeconds"]),
+                    describe_contacts(run["contacts"]),
+                    name_ids(run["message"] or "", names),
+                )
+                for run in document["runs"]
+            ],
         )
-
-
-def _make_row(run: Mapping[str, Any], zone: tzinfo | None) -> tuple[str, ...]:
-    started = f"{datetime.fromisoformat(run['startedAt']).astimezone(zone):%Y-%m-%d %H:%M}"
-    took, contacts = format_duration(run["durationSeconds"]), describe_contacts(run["contacts"])
-    return started, f"{run['command']} {run['mode']}", run["status"], took, contacts, run["message"] or ""

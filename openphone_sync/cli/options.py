@@ -37,6 +37,8 @@ class TableFormat(StrEnum):
 
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+AllOption = Annotated[bool, typer.Option("--all", help="List every contact, not only the first 20 of each action.")]
+DetailsOption = Annotated[bool, typer.Option("--details", help="List every field, before -> after.")]
 FormatOption = Annotated[TableFormat, typer.Option("--format", help="Format of the list.")]
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -21,20 +23,43 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 def echo(text: str = "") -> None:
     """One line on stdout; what the database or the API put into it cannot order the terminal about."""
-    print_text(escape_text(text) + "\n")
+    print_shown(make_shown(text) + "\n")
 
 
 def print_text(text: str) -> None:
-    """Text that a program made, as it is: a table in CSV, a file for Prometheus."""
-    if sys.stdout is not None:  # it was closed from the start
+    """Text for programs, as it is and in UTF-8 whatever the locale: JSON, a table in CSV, a file for Prometheus."""
+    if sys.stdout is None:  # it was closed from the start
+        return
+    if has_unicode() or not hasattr(sys.stdout, "buffer"):
+        sys.stdout.write(text)
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode())
+    sys.stdout.flush()
+
+
+def print_shown(text: str) -> None:
+    """Text for people, of which `make_shown` made every part that came from elsewhere."""
+    if sys.stdout is not None:
         sys.stdout.write(text)
         sys.stdout.flush()
 
 
-def make_error_document(error: RunError) -> dict[str, Any]:
+def make_shown(text: str) -> str:
+    """One line without what a terminal would obey; what stdout's encoding lacks is shown as ``\\u5c71``."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return escape_text(text).encode(encoding, "backslashreplace").decode(encoding)
+
+
+def has_unicode() -> bool:
+    """Whether stdout takes every character."""
+    return (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf")
+
+
+def make_error_document(message: str, exit_code: int) -> dict[str, Any]:
     """What ``--json`` prints when a command ends with an error."""
-    message = _hide_secrets(str(error))
-    return {"schemaVersion": SCHEMA_VERSION, "status": "failed", "exitCode": error.exit_code, "message": message}
+    shown = _hide_secrets(message)
+    return {"schemaVersion": SCHEMA_VERSION, "status": "failed", "exitCode": exit_code, "message": shown}
 
 
 def print_error(error: RunError) -> None:
@@ -45,9 +70,15 @@ def print_error(error: RunError) -> None:
 
 
 def print_notice(message: str) -> None:
-    """One line on stderr, without secrets."""
+    """One line on stderr, without secrets; wrapped on a terminal."""
     line = f"openphone-sync: {escape_text(_hide_secrets(message))}\n"
-    with suppress(OSError, AttributeError):  # stderr is closed: the exit code has to do
+    with suppress(OSError, AttributeError, ValueError):  # stderr is closed: the exit code has to do
+        if sys.stderr.isatty():
+            columns = max(20, shutil.get_terminal_size().columns)
+            line = (
+                textwrap.fill(line, columns, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+                + "\n"
+            )
         try:
             sys.stderr.write(line)
         except RuntimeError:  # a signal handler prints while stderr is being written

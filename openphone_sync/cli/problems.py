@@ -10,7 +10,7 @@ import typer
 
 from openphone_sync.cli.options import Command, FormatOption, JsonOption, TableFormat, make_app, read_settings
 from openphone_sync.cli.output import echo, print_json, print_notice, print_text
-from openphone_sync.cli.terminal import is_terminal, print_table
+from openphone_sync.cli.tables import is_terminal, print_line, print_table
 from openphone_sync.documents import SCHEMA_VERSION
 from openphone_sync.views.ids import shorten
 from openphone_sync.views.problems import GONE, TITLES, Problem, acknowledge, find_problems, make_csv, make_document
@@ -45,7 +45,7 @@ def problems(
         if as_json:
             print_json({"schemaVersion": SCHEMA_VERSION, "acknowledged": done})
         else:
-            echo(f"{len(done)} acknowledged; they are no longer listed")
+            print_line(f"{len(done)} acknowledged; they are no longer listed")
         return
     with read_state(settings) as store:
         found, notes = find_problems(store, settings, lambda: open_source(settings))
@@ -57,7 +57,7 @@ def problems(
     if form is TableFormat.CSV:
         print_text(make_csv(found))
     elif not found:
-        echo(notes[0] if notes else "nothing to fix")
+        print_line(notes[0] if notes else "nothing to fix")
     elif is_terminal():
         _print_groups(found)
     else:
@@ -71,8 +71,12 @@ def _print_groups(found: list[Problem]) -> None:
         listed = list(group)
         names = [name for name in _HEADS if any(getattr(one, name) for one in listed)]
         echo()
-        echo(f"{TITLES[kind]} ({len(listed)})")
+        print_line(f"{TITLES[kind]} ({len(listed)})")
         rows = [[*(getattr(one, name) for name in names), shorten(one.externalId)] for one in listed]
         print_table((*(_HEADS[name] for name in names), "id"), rows)
+    if any(one.kind == GONE for one in found):
+        echo()
+        print_line("Take people off the list who are no longer in the table: openphone-sync problems --acknowledge ID")
     if any(one.kind != GONE for one in found):
-        echo("Fix them in the client table: the next sync takes them up.")
+        echo()
+        print_line("Fix them in the client table: the next sync takes them up.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -22,8 +22,9 @@ from openphone_sync.cli.options import (
     make_app,
     read_settings,
 )
-from openphone_sync.cli.output import echo, print_json, print_text
+from openphone_sync.cli.output import print_json, print_text
 from openphone_sync.cli.reviewing import describe_next, print_reviews, walk
+from openphone_sync.cli.tables import print_line, show_id
 from openphone_sync.documents import SCHEMA_VERSION
 from openphone_sync.errors import ConfigurationError
 from openphone_sync.model import Decision
@@ -35,7 +36,8 @@ from openphone_sync.run.decide import (
     save_decision,
     undo_decision,
 )
-from openphone_sync.views.review import Filter, Review, find_review, make_csv, make_document, read_reviews
+from openphone_sync.views.cards import read_names
+from openphone_sync.views.review import Filter, Review, count_open, find_review, make_csv, make_document, read_reviews
 from openphone_sync.wiring import change_state, read_state
 
 
@@ -121,7 +123,10 @@ def review_link(
     """
     chosen = Filter(evidence and evidence.value, min_score)
     if every and chosen.takes_all:
-        confirm("Link every open review to its best candidate?", yes=yes)
+        with read_state(read_settings(context)) as store:
+            count = count_open(store)
+        if count:
+            confirm(f"Link every open review ({count}) to its best candidate?", yes=yes)
     _decide(context, review_id, every, chosen, as_json, partial(decide_link, candidate=contact), link=True)
 
 
@@ -158,12 +163,13 @@ def review_undo(
     """
     with change_state(read_settings(context)) as store:
         undone, acted = undo_decision(store, review_id)
+        name = _name(undone, read_names(store, [undone]))
     if as_json:
         print_json({"schemaVersion": SCHEMA_VERSION, "undone": undone, "actedOn": acted})
     elif acted:
-        echo(f"{undone}: the decision is undone; what a run wrote for it stays (see openphone-sync explain)")
+        print_line(f"{name}: the decision is undone; what a run wrote for it stays (see openphone-sync explain)")
     else:
-        echo(f"{undone}: the decision is undone; decide again with openphone-sync review")
+        print_line(f"{name}: the decision is undone; decide again with openphone-sync review")
 
 
 @app.command("apply", cls=Command)
@@ -186,7 +192,8 @@ def review_apply(
         raise ConfigurationError(f"{file} cannot be read; give a UTF-8 file of review list --format csv") from None
     with change_state(read_settings(context)) as store:
         decided = apply_csv(store, text, time.time())
-    _print_decided(decided, [], as_json=as_json)
+        still_open = count_open(store)
+    _print_decided(decided, [], {}, still_open, as_json=as_json)
 
 
 def _decide(
@@ -210,14 +217,21 @@ def _decide(
             found = find_review(store, review_id)
             save_decision(store, found, decide(found), time.time())
             decided = [found.review_id]
-    _print_decided(decided, left, as_json=as_json)
+        names, still_open = read_names(store, [one for one, _ in left]), count_open(store)
+    _print_decided(decided, left, names, still_open, as_json=as_json)
 
 
-def _print_decided(decided: list[str], left: list[tuple[str, str]], *, as_json: bool) -> None:
+def _name(external_id: str, names: Mapping[str, str]) -> str:
+    return f"{names[external_id]} ({show_id(external_id)})" if external_id in names else external_id
+
+
+def _print_decided(
+    decided: list[str], left: list[tuple[str, str]], names: Mapping[str, str], still_open: int, *, as_json: bool
+) -> None:
     if as_json:
         kept = [{"id": review_id, "reason": reason} for review_id, reason in left]
         print_json({"schemaVersion": SCHEMA_VERSION, "decided": decided, "left": kept})
         return
     for review_id, reason in left:
-        echo(f"left: {review_id}: {reason}")
-    echo(describe_next(len(decided)))
+        print_line(f"left: {_name(review_id, names)}: {reason}")
+    print_line(describe_next(len(decided), still_open))

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import typer
 
 from openphone_sync.cli.explain import show_client
 from openphone_sync.cli.options import read_settings
-from openphone_sync.cli.output import echo, print_notice, print_text
-from openphone_sync.cli.terminal import Side, is_terminal, print_line, print_sides, print_table
+from openphone_sync.cli.output import echo, print_notice
+from openphone_sync.cli.tables import Side, is_terminal, print_line, print_sides, print_table, show_id
 from openphone_sync.config import Settings
 from openphone_sync.errors import RunError
 from openphone_sync.model import Candidate, Decision
 from openphone_sync.run.decide import decide_link, decide_separate, save_decision, undo_decision
 from openphone_sync.views.cards import Card, describe_maker, find_same_emails, find_same_phones
-from openphone_sync.views.review import Review, read_reviews
+from openphone_sync.views.review import Review, count_open, read_reviews
 from openphone_sync.views.words import format_day, format_phone
 from openphone_sync.wiring import change_state, read_state
 
@@ -25,17 +25,22 @@ HELP = """\
   s          none of them: the next sync creates a contact of its own
   a          after s: separate all that are left and held for the same reason
   u          undo the last decision
-  e          explain the client: what it maps to and what was sent (asks the database and OpenPhone)
+  e          explain the client (asks the database and OpenPhone)
   Enter      decide later
   q          stop; what is decided stays decided"""
 
 
-def describe_next(decided: int) -> str:
-    """What happens after so many decisions."""
+def describe_next(decided: int, still_open: int) -> str:
+    """What happens after so many decisions, and how many reviews wait."""
+    rest = f"{still_open} still open" if still_open else "none is open"
     if not decided:
-        return "nothing decided; openphone-sync review list shows what is open"
+        return (
+            f"nothing decided, {rest}; openphone-sync review list shows them"
+            if still_open
+            else f"nothing decided, {rest}"
+        )
     return (
-        f"{decided} decided; the next sync acts on it (now: openphone-sync sync)."
+        f"{decided} decided, {rest}; the next sync acts on it (now: openphone-sync sync)."
         " Until then openphone-sync review undo ID undoes a decision"
     )
 
@@ -48,7 +53,7 @@ def print_reviews(reviews: Sequence[Review], settings: Settings) -> None:
         for review in reviews:
             print_review(review, settings)
         opened = sum(not review.decided for review in reviews)
-        echo(f"{opened} open, {len(reviews) - opened} decided; decide them with openphone-sync review")
+        print_line(f"{opened} open, {len(reviews) - opened} decided; decide them with openphone-sync review")
     else:
         rows = [
             (
@@ -72,13 +77,18 @@ def print_review(review: Review, settings: Settings) -> None:
     decided = f" (decided: {review.decided})" if review.decided else ""
     echo()
     print_line(f"{review.person.name} is held: {review.reason}{decided}")
-    echo(f"  {review.review_id}")
+    print_line(f"  {show_id(review.review_id)}")
     for number, candidate in enumerate(review.candidates, start=1):
         card = review.card_of(candidate)
         print_sides(("our client", f"candidate {number}"), _make_sides(review.person, card, settings))
         where = card.address or candidate.subject
-        print_line(f"  evidence: {candidate.words} ({candidate.score:.2f})")
-        echo(f"  {where}")
+        score = f"{candidate.score:.2f}"
+        print_line(f"  evidence: {candidate.words}{'' if score in candidate.words else f' ({score})'}")
+        print_line(f"  {where}")
+
+
+_NOT_COMPARED = frozenset({""})
+"""Equal values of a row whose sides need not be equal."""
 
 
 def _make_sides(ours: Card, theirs: Card, settings: Settings) -> list[Side]:
@@ -99,7 +109,7 @@ def _make_sides(ours: Card, theirs: Card, settings: Settings) -> list[Side]:
         *single_sides,
         ("phones", numbers[0], numbers[1], same_phones),
         ("e-mail", ours.emails, theirs.emails, find_same_emails(ours, theirs)),
-        ("made by", _one(makers[0]), _one(makers[1]), frozenset(makers)),
+        ("made by", _one(makers[0]), _one(makers[1]), _NOT_COMPARED),
     ]
 
 
@@ -126,7 +136,9 @@ def walk(context: typer.Context) -> None:
         echo("no open reviews")
         return
     decided = _Walk(context, settings, reviews).run()
-    echo(describe_next(decided))
+    with read_state(settings) as store:
+        still_open = count_open(store)
+    print_line(describe_next(decided, still_open))
 
 
 class _Walk:
@@ -161,30 +173,31 @@ class _Walk:
     def _act(self, answer: str) -> None:
         review = self._reviews[self._position]
         if answer == "?":
-            print_text(f"{HELP}\n")
+            for line in HELP.splitlines():
+                print_line(line)
         elif answer == "e":
             show_client(self._context, review.link.client_id)
         elif answer == "u":
             self._undo()
         elif answer == "a":
-            for position in self._find_alike():
-                self._decide(position, decide_separate(self._reviews[position]))
-            self._skip_decided()
+            self._decide({position: decide_separate(self._reviews[position]) for position in self._find_alike()})
         elif answer == "s":
-            self._decide(self._position, decide_separate(review))
+            self._decide({self._position: decide_separate(review)})
             self._last_kind = review.kind
-            self._skip_decided()
         elif answer:
-            self._decide(self._position, decide_link(review, review.candidates[int(answer) - 1].subject))
+            self._decide({self._position: decide_link(review, review.candidates[int(answer) - 1].subject)})
             self._last_kind = None
-            self._skip_decided()
         else:
             self._position += 1
 
-    def _decide(self, position: int, decisions: list[Decision]) -> None:
+    def _decide(self, decisions: Mapping[int, list[Decision]]) -> None:
+        """Remember what was decided about the reviews at these positions, and go to the next one that is open."""
         with change_state(self._settings) as store:
-            save_decision(store, self._reviews[position], decisions, time.time())
-        self._history.append(position)
+            for position, made in decisions.items():
+                save_decision(store, self._reviews[position], made, time.time())
+                self._history.append(position)
+        while self._position in self._history:
+            self._position += 1
 
     def _undo(self) -> None:
         if not self._history:
@@ -195,10 +208,6 @@ class _Walk:
             undo_decision(store, self._reviews[position].review_id)
         self._history.pop()
         self._position, self._last_kind = position, None
-
-    def _skip_decided(self) -> None:
-        while self._position in self._history:
-            self._position += 1
 
     def _find_alike(self) -> list[int]:
         """Positions of those that are left and held for the reason of the one that was just separated."""
@@ -214,8 +223,9 @@ class _Walk:
         more = f", a = separate all {alike} held for this reason" if alike else ""
         question = f"number = same person, s = separate{more}, u = undo, e = explain, ? = help, Enter = later, q = quit"
         while True:
+            print_line(question)
             try:
-                answer = str(typer.prompt(question, default="", show_default=False)).strip().lower()
+                answer = str(typer.prompt("answer", default="", show_default=False)).strip().lower()
             except typer.Abort:
                 echo()
                 return "q"

@@ -10,6 +10,7 @@ import typer
 from openphone_sync.cli.options import Command, JsonOption, confirm, make_app, read_globals, read_settings
 from openphone_sync.cli.running import log_report, open_command, print_result
 from openphone_sync.cli.runs import RunArgument
+from openphone_sync.cli.tables import make_when
 from openphone_sync.config import API
 from openphone_sync.documents import format_time
 from openphone_sync.run.context import SyncOptions
@@ -52,7 +53,7 @@ def rollback(
         report = act(lambda _: plan_rollback(undoing.record, run_context), options, run_context, named)
     if not dry_run:
         log_report(report.document)
-    print_result(report.document, as_json=as_json, quiet=given.quiet)
+    print_result(report.document, settings, as_json=as_json, quiet=given.quiet)
     raise typer.Exit(report.exit_code)
 
 
@@ -62,4 +63,5 @@ def describe_undoing(undoing: Undoing) -> str:
     writes = ", ".join(f"{count} {_PAST[kind]}" for kind, count in undoing.writes)
     again = ", going on with a rollback that broke off" if undoing.continues else ""
     erased = f"; not {describe_erased(undoing.erased)}" if undoing.erased else ""
-    return f"Undo run {record.run_id} of {format_time(record.started_at)} ({writes}){again}{erased}?"
+    began = make_when()(format_time(record.started_at))
+    return f"Undo run {record.run_id}, begun {began} ({writes}){again}{erased}?"

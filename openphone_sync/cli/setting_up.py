@@ -328,7 +328,7 @@ class SetUp:
         except RunError as error:
             return None, self._report(error)
         if self._shows:
-            print_result(report.document, as_json=False, quiet=False)
+            print_result(report.document, settings, as_json=False, quiet=False)
         return report.document, report.exit_code
 
     def _offer_schedule(self, settings: Settings) -> tuple[dict[str, Any] | None, int]:

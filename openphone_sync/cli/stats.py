@@ -9,7 +9,7 @@ import typer
 from openphone_sync.cli.options import Command, JsonOption, make_app, read_settings, refuse_empty
 from openphone_sync.cli.output import print_error, print_json
 from openphone_sync.cli.signals import raise_on_signal
-from openphone_sync.cli.terminal import print_table
+from openphone_sync.cli.tables import make_when, print_table
 from openphone_sync.config import DATABASE
 from openphone_sync.conversations.export import make_failed_stats, make_stats
 from openphone_sync.errors import ConfigurationError, UnreachableError
@@ -54,10 +54,11 @@ def _print(document: dict[str, Any], *, as_json: bool) -> None:
     names = {
         "table": "table",
         "total": "totalConversations",
-        "first": "firstConversation",
-        "last": "lastConversation",
     }
-    print_table(("conversations", ""), [(name, _format_value(document[key])) for name, key in names.items()])
+    when = make_when()
+    ends = [(name, when(document[f"{name}Conversation"]) or NOT_AVAILABLE) for name in ("first", "last")]
+    counts = [(name, _format_value(document[key])) for name, key in names.items()]
+    print_table(("conversations", ""), [*counts, *ends])
     if document["perMonth"]:
         months = [(entry["month"], f"{entry['count']:,}") for entry in document["perMonth"]]
         undated = [("without date", f"{document['withoutDate']:,}")] if document["withoutDate"] else []

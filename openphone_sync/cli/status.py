@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from datetime import datetime, tzinfo
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from openphone_sync.cli.options import Command, JsonOption, make_app, parse_duration_option, read_globals, read_settings
-from openphone_sync.cli.output import echo, print_json, print_notice
+from openphone_sync.cli.output import echo, has_unicode, print_json, print_notice
+from openphone_sync.cli.tables import is_terminal, make_when, print_pairs, print_table
 from openphone_sync.config import Settings
 from openphone_sync.documents import describe_contacts, describe_coverage, format_duration
 from openphone_sync.ops.alerts import notify_age
@@ -21,10 +21,11 @@ from openphone_sync.ops.crontab import find_zone, read_line
 from openphone_sync.ops.lock import is_locked
 from openphone_sync.ops.timer import find_timer
 from openphone_sync.state import History, peek_history
+from openphone_sync.views.ids import find_ids, name_ids
 from openphone_sync.views.status import make_status
 
 RUNS_IN_CHART = 10
-BAR_WIDTH = 16
+BAR_WIDTH = 12
 TOO_OLD = 1
 _CHARTED = ("created", "updated", "failed")
 _SIGNS, _ASCII_SIGNS = "█▒×", "#=x"
@@ -53,12 +54,14 @@ def status(
     with closing(peek_history(settings.state_dir)) as history:
         document = read_status(history, settings.state_dir, now)
         runs = history.read_summaries(RUNS_IN_CHART)
+        names = (
+            history.read_persons(find_ids((document["lastRun"] or {}).get("message") or "")) if is_terminal() else {}
+        )
     if as_json:
         print_json(document)
     elif not read_globals(context).quiet:
-        for text in (*_describe_status(document, now), *_make_chart(runs, now.tzinfo)):
-            for part in text.split("\n"):  # ids and counts: nothing here comes from the database or the API
-                echo(part)
+        _print_status(document, names)
+        _print_runs(runs)
     if limit_s is not None:
         raise typer.Exit(_check_age(settings, document["lastGoodRun"], limit_s, str(max_age)))
 
@@ -83,26 +86,31 @@ def _check_age(settings: Settings, good: Mapping[str, Any] | None, limit_s: floa
     return TOO_OLD if too_old else 0
 
 
-def _describe_status(document: Mapping[str, Any], now: datetime) -> Iterable[str]:
-    yield f"now        {_describe_service(document['syncService'])}"
-    yield f"last run   {_describe_run(document['lastRun'], now)}"
-    good = document["lastGoodRun"]
-    yield f"last good  {_format_local(good['finishedAt'], now.tzinfo) if good else 'never'}"
-    yield f"schedule   {_describe_schedule(document['scheduler'], now)}"
-    totals = document["schedulerMetrics"]
-    yield f"runs       {totals['totalRuns']}, {totals['successfulRuns']} good, {totals['failedRuns']} failed"
-    waiting = document["reviews"]["open"]
-    yield f"reviews    {f'{waiting} open; openphone-sync review list' if waiting else 'none open'}"
+def _print_status(document: Mapping[str, Any], names: Mapping[str, str]) -> None:
+    when = make_when()
+    good, totals, waiting = document["lastGoodRun"], document["schedulerMetrics"], document["reviews"]["open"]
+    lines = [
+        ("now", _describe_service(document["syncService"])),
+        *(
+            ("last run" if not number else "", text)
+            for number, text in enumerate(_describe_run(document["lastRun"], when, names))
+        ),
+        ("last good", when(good["finishedAt"]) if good else "never"),
+        ("schedule", _describe_schedule(document["scheduler"], when)),
+        ("runs", f"{totals['totalRuns']}, {totals['successfulRuns']} good, {totals['failedRuns']} failed"),
+        ("reviews", f"{waiting} open; openphone-sync review" if waiting else "none open"),
+    ]
     if document["coverage"]:
-        yield f"coverage   {describe_coverage(document['coverage'])}"
+        lines.append(("coverage", describe_coverage(document["coverage"])))
+    print_pairs(lines, (document["lastRun"] or {}).get("status", ""))
 
 
-def _describe_schedule(scheduler: Mapping[str, Any], now: datetime) -> str:
+def _describe_schedule(scheduler: Mapping[str, Any], when: Callable[[str | None], str]) -> str:
     if not scheduler["isEnabled"]:
         return "none; openphone-sync schedule start"
     if scheduler["nextRun"] is None:
         return f"{scheduler['schedule']} by the systemd timer {scheduler['timer']}"
-    return f"{scheduler['schedule']}, next {_format_local(scheduler['nextRun'], now.tzinfo)}"
+    return f"{scheduler['schedule']}, next {when(scheduler['nextRun'])}"
 
 
 def _describe_service(service: Mapping[str, Any]) -> str:
@@ -116,34 +124,40 @@ def _describe_service(service: Mapping[str, Any]) -> str:
     return f"{service['command']} in progress: {progress['processed']} of {progress['total']} contacts{eta}"
 
 
-def _describe_run(run: Mapping[str, Any] | None, now: datetime) -> str:
+def _describe_run(
+    run: Mapping[str, Any] | None, when: Callable[[str | None], str], names: Mapping[str, str]
+) -> list[str]:
+    """How it ended, what it did, and why it did not succeed."""
     if run is None:
-        return "none yet; openphone-sync sync"
-    when = _format_local(run["finishedAt"] or run["startedAt"], now.tzinfo)
-    why = f"\n           {run['message']}" if run["message"] else ""
+        return ["none yet; openphone-sync sync"]
+    head = f"{run['command']} {run['status']}"
+    why = [name_ids(run["message"], names)] if run["message"] else []
     if not run["contacts"]:
-        return f"{run['command']} {run['status']}, started {when}{why}"
+        return [f"{head}, began {when(run['startedAt'])}", *why]
     took = format_duration(run["durationSeconds"])
-    return f"{run['command']} {run['status']} {when} in {took}\n           {describe_contacts(run['contacts'])}{why}"
+    did = describe_contacts(run["contacts"])
+    counts = [] if why and not any(run["contacts"].values()) else [did]
+    return [f"{head} {when(run['finishedAt'] or run['startedAt'])}, in {took}", *counts, *why]
 
 
-def _format_local(text: str | None, zone: tzinfo | None) -> str:
-    return f"{datetime.fromisoformat(text).astimezone(zone):%a %Y-%m-%d %H:%M %Z}" if text else "unknown"
-
-
-def _make_chart(runs: Sequence[Mapping[str, Any]], zone: tzinfo | None) -> Iterator[str]:
-    """One bar for each run, the latest first, all on one scale; at most 80 columns."""
+def _print_runs(runs: Sequence[Mapping[str, Any]]) -> None:
+    """One bar for each run, the latest first, all on one scale."""
     if not runs:
         return
-    signs = _SIGNS if (sys.stdout.encoding or "").lower().startswith("utf") else _ASCII_SIGNS
+    signs, when = (_SIGNS if has_unicode() else _ASCII_SIGNS), make_when()
     longest = max(sum(run["contacts"][name] for name in _CHARTED) for run in runs)
-    columns = "".join(f"{f'{sign} {name}':>11}" for sign, name in zip(signs, _CHARTED, strict=True))
-    yield f"\n{'runs':<17}{'':<11}{columns}"
-    for run in runs:
-        started = datetime.fromisoformat(run["startedAt"]).astimezone(zone)
-        counts = "".join(f"{run['contacts'][name]:>11}" for name in _CHARTED)
-        bar = make_bar(run["contacts"], longest, signs)
-        yield f"{started:%Y-%m-%d %H:%M} {run['status']:<11}{counts}  {bar}".rstrip()
+    echo()
+    heads = (f"{sign} {name}" if is_terminal() else name for sign, name in zip(signs, _CHARTED, strict=True))
+    rows = [
+        (
+            when(run["startedAt"]),
+            run["status"],
+            *(str(run["contacts"][name]) for name in _CHARTED),
+            make_bar(run["contacts"], longest, signs) if is_terminal() else "",
+        )
+        for run in runs
+    ]
+    print_table(("runs", "result", *heads, ""), rows)
 
 
 def make_bar(contacts: Mapping[str, int], longest: int, signs: str = _SIGNS) -> str:

@@ -131,7 +131,9 @@ def sync(
             report = workflow.sync(options, run_context, header, plan)
         watch.document, watch.exit_code = report.document, report.exit_code
         log_report(report.document)
-    print_result(report.document, as_json=as_json, quiet=given.quiet)  # a closed stdout does not make the run fail
+    print_result(
+        report.document, settings, as_json=as_json, quiet=given.quiet
+    )  # a closed stdout does not make the run fail
     raise typer.Exit(report.exit_code)
 
 
@@ -181,6 +183,6 @@ def run_dry(
         header,
     ):
         report = workflow.dry_run(choose_clients(options, chosen, run_context), run_context, header, out)
-    print_result(report.document, as_json=as_json, quiet=given.quiet, every=every, details=details)
+    print_result(report.document, settings, as_json=as_json, quiet=given.quiet, every=every, details=details)
     pending = any(action["changes"] or action["action"] == "delete" for action in report.document["actions"])
     return CHANGES_PENDING if detailed and pending and not report.exit_code else report.exit_code

@@ -1,19 +1,16 @@
-"""Results for people, through rich: tables, the report of a run, and a progress bar on a terminal."""
+"""The report of a run, and how far it has come: through rich a bar on a terminal."""
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
-from rich import box
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -25,15 +22,12 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
-from rich.text import Text
 
-from openphone_sync.cli.output import print_notice
-from openphone_sync.documents import describe_contacts, escape_text
-from openphone_sync.ops.crontab import find_zone
+from openphone_sync.cli.output import echo, print_notice
+from openphone_sync.cli.tables import is_terminal, print_line, print_table, show_id
+from openphone_sync.documents import describe_contacts
 from openphone_sync.ports import NotedProgress
-from openphone_sync.views.ids import shorten
-from openphone_sync.views.words import format_day
+from openphone_sync.views.words import ANY_REGION, EXTERNAL_ID, format_day, format_phone, name_field
 from openphone_sync.wiring import NoProgress
 
 LISTED = 20
@@ -43,135 +37,74 @@ FEW = 5
 """Contacts that are held for the same reason and still listed one by one."""
 
 
-Side = tuple[str, Sequence[str], Sequence[str], frozenset[str]]
-"""A row of two cards: label, values of either side, and the values that both have."""
-
-
-def is_terminal() -> bool:
-    """Whether stdout is a terminal, or is to be treated as one (``TTY_COMPATIBLE=1``, ``FORCE_COLOR``)."""
-    return sys.stdout.isatty() or os.environ.get("TTY_COMPATIBLE") == "1" or bool(os.environ.get("FORCE_COLOR"))
-
-
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table that fits the terminal; elsewhere one line for each row, columns tab separated. Cells are text, never markup."""
-    if not is_terminal():
-        for row in (columns, *rows):
-            sys.stdout.write("\t".join(map(escape_text, row)).rstrip("\t") + "\n")
-        return
-    table = Table(box=box.SIMPLE, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(_style_cell(escape_text(cell)) for cell in row))
-    _make_console().print(table)
-
-
-def format_local(moment: str) -> str:
-    """A time of a document for people: in the zone of this machine on a terminal, elsewhere as it is."""
-    if not is_terminal():
-        return moment
-    return f"{datetime.fromisoformat(moment).astimezone(find_zone(os.environ)):%a %Y-%m-%d %H:%M %Z}"
-
-
-def show_id(external_id: str) -> str:
-    """Short on a terminal; whole elsewhere."""
-    return shorten(external_id) if is_terminal() else external_id
-
-
-def print_line(text: str) -> None:
-    """One line, wrapped on a terminal."""
-    _make_console().print(escape_text(text), highlight=False, markup=False)
-
-
-def print_sides(heads: tuple[str, str], sides: Iterable[Side]) -> None:
-    """Two cards beside each other: ``=`` and green for what both have, yellow for what differs."""
-    table = Table(box=box.SIMPLE, pad_edge=False, show_edge=False)
-    table.add_column("")
-    for head in heads:
-        table.add_column(escape_text(head), overflow="fold", ratio=1)
-    for label, ours, theirs, same in sides:
-        if ours or theirs:
-            differs = bool(ours and theirs and not same)
-            table.add_row(label, *(_list_values(values, same, differs=differs) for values in (ours, theirs)))
-    _make_console().print(table)
-
-
-def _list_values(values: Sequence[str], same: frozenset[str], *, differs: bool) -> Text:
-    """Equal values are marked without colour too."""
-    text = Text()
-    for number, value in enumerate(values):
-        equal = value in same
-        mark = "= " if equal else ""
-        style = "green" if equal else "yellow" if differs else ""
-        text.append(("\n" if number else "") + mark + escape_text(value), style=style)
-    return text
-
-
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]+Z)?")
-_STYLES = {
-    "succeeded": "green",
-    "ok": "green",
-    "partial": "yellow",
-    "interrupted": "yellow",
-    "failed": "red",
-    "stopped": "red",
-    "+": "green",
-    "~": "yellow",
-    "-": "red",
-    "=": "dim",
-}
-"""Cells that have a colour; what they say stands in their text too."""
 
 
-def _style_cell(text: str) -> Text:
-    return Text(text, style=_STYLES.get(text, ""))
-
-
-def print_report(document: Mapping[str, Any], *, every: bool = False, details: bool = False) -> None:
+def print_report(
+    document: Mapping[str, Any], names: Mapping[str, str], *, every: bool = False, details: bool = False
+) -> None:
     """A run's report; for a dry run first its actions by kind.
 
-    ``every``: all of them, in place of the first `LISTED` of each kind; ``details``: every field before -> after.
+    ``names`` by external id stand for ids. ``every``: all actions, in place of the first `LISTED` of each kind;
+    ``details``: every field before -> after.
     """
     if document.get("message") and not document["clients"]["read"]:
         return  # nothing was read: the line on stderr says it all
-    _print_actions(document.get("actions", ()), every=every or not is_terminal(), details=details)
-    console = _make_console()
-    for line in (*_make_headline(document), *_make_details(document)):
-        console.print(escape_text(line), highlight=False, markup=False)
+    actions = [one for one in document.get("actions", ()) if one["changes"] or one["action"] != "update"]
+    print_actions(actions, every=every, details=details)
+    for line in (*_make_headline(document), *_make_details(document, names)):
+        print_line(line)
 
 
 _SIGNS = {"create": "+", "update": "~", "adopt": "~", "delete": "-", "hold": "?", "skip": "="}
-"""Actions in the order in which a dry run lists them."""
+"""Actions in the order in which they are listed."""
 
 
-def _print_actions(actions: Sequence[Mapping[str, Any]], *, every: bool, details: bool) -> None:
+def print_actions(
+    actions: Sequence[Mapping[str, Any]],
+    fields: Mapping[str, str] | None = None,
+    *,
+    every: bool = False,
+    details: bool = False,
+    values: bool = False,
+) -> None:
+    """Contacts by action: name first, short id last. ``fields`` are names of custom fields by key.
+
+    Elsewhere than on a terminal all are listed. ``values``: what an update changed, not only in which fields.
+    """
     for kind, sign in _SIGNS.items():
-        listed = [one for one in actions if one["action"] == kind and (one["changes"] or kind != "update")]
-        if not listed:
-            continue
-        shown = listed if every else listed[:LISTED]
-        rows = [row for action in shown for row in _make_action_rows(sign, action, details=details)]
-        print_table(("", f"{kind} ({len(listed)})", "what", "id"), rows)
+        listed = [one for one in actions if one["action"] == kind]
+        shown = listed if every or not is_terminal() else listed[:LISTED]
+        rows = [row for action in shown for row in _make_action_rows(sign, action, fields or {}, details, values)]
+        if rows:
+            print_table(("", f"{kind} ({len(listed)})", "what", "id"), rows)
         if len(shown) < len(listed):
             print_line(f"  and {len(listed) - len(shown)} more; --all shows them, --details every field")
+        if rows and is_terminal():
+            echo()
 
 
-def _make_action_rows(sign: str, action: Mapping[str, Any], *, details: bool) -> Iterator[tuple[str, str, str, str]]:
+def _make_action_rows(
+    sign: str, action: Mapping[str, Any], fields: Mapping[str, str], details: bool, values: bool
+) -> Iterator[tuple[str, str, str, str]]:
     """Name first, short id last; with ``details`` a further row for each field."""
-    changes = {one["field"]: one for one in action["changes"]}
-    if action["action"] == "create" and "phoneNumbers" in changes:
-        what = format_value(changes["phoneNumbers"]["after"])
+    changes = {name_field(one["field"], fields): one for one in action["changes"]}
+    lines = [describe_change(change, fields) for name, change in changes.items() if name != EXTERNAL_ID]
+    if action["action"] == "create" and "phones" in changes:
+        what = format_value(changes["phones"]["after"])
+    elif values and not details:
+        what = "; ".join(lines)
     else:
-        what = ", ".join(changes) or action["reason"]
-    yield sign, action["name"], what, show_id(action["externalId"])
-    for field, change in changes.items() if details else ():
-        yield "", "", f"{field}: {describe_change(change)}", ""
+        what = ", ".join(changes)
+    yield sign, action["name"], what or action["reason"], show_id(action["externalId"])
+    for line in lines if details else ():
+        yield "", "", line, ""
 
 
-def describe_change(change: Mapping[str, Any]) -> str:
-    """``before -> after``; only what is there where the other side is empty."""
+def describe_change(change: Mapping[str, Any], fields: Mapping[str, str]) -> str:
+    """``County: before -> after``; what is new stands without the empty side."""
     before, after = format_value(change["before"]), format_value(change["after"])
-    return f"{before or '(empty)'} -> {after or '(empty)'}"
+    return f"{name_field(change['field'], fields)}: {f'{before} -> ' if before else ''}{after or '(empty)'}"
 
 
 @contextmanager
@@ -223,7 +156,7 @@ class BarProgress:
 
     def __init__(self) -> None:
         self._progress = Progress(
-            SpinnerColumn(),
+            SpinnerColumn("dots" if (sys.stderr.encoding or "").lower().startswith("utf") else "line"),
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
@@ -272,16 +205,6 @@ class BarProgress:
         self._progress.stop()
 
 
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        """Leave it to the error boundary: rich would exit with 1, which means failed contacts here."""
-        raise BrokenPipeError
-
-
-def _make_console() -> Console:
-    return _Console(soft_wrap=not is_terminal(), force_terminal=is_terminal() or None)
-
-
 # --- the report of a run -------------------------------------------------------------------------------------------
 
 
@@ -296,19 +219,24 @@ def _make_headline(document: Mapping[str, Any]) -> tuple[str, str]:
     )
 
 
-def _make_details(document: Mapping[str, Any]) -> Iterator[str]:
+def _make_details(document: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[str]:
     """The lists of the report, as far as they are not empty."""
     skipped, errors, held = document["skipped"], document["errors"], document["held"]
     conflicts, orphans, warnings = document["conflicts"], document["orphans"], document["warnings"]
+
+    def name(external_id: str) -> str:
+        known = names.get(external_id)
+        return f"{known} ({show_id(external_id)})" if known else external_id
+
     sections: Sequence[tuple[str, Sequence[str]]] = (
-        (f"skipped ({len(skipped)})", _list_by_reason(skipped, few=0)),
-        (f"failed ({len(errors)})", [f"{one['externalId']}: {one['message']}" for one in errors]),
-        (f"held ({len(held)}); decide them with openphone-sync review", _list_by_reason(held, few=FEW)),
+        (f"skipped ({len(skipped)}); see openphone-sync problems", _list_by_reason(skipped, name, few=0)),
+        (f"failed ({len(errors)})", [f"{name(one['externalId'])}: {one['message']}" for one in errors]),
+        (f"held ({len(held)}); decide them with openphone-sync review", _list_by_reason(held, name, few=FEW)),
         (
             f"both sides changed ({len(conflicts)})",
-            [f"{one['externalId']}: {one['field']}, kept {one['kept']}" for one in conflicts],
+            [f"{name(one['externalId'])}: {name_field(one['field'])}, kept {one['kept']}" for one in conflicts],
         ),
-        (f"no longer in the source ({len(orphans)})", orphans),
+        (f"no longer in the source ({len(orphans)})", [name(one) for one in orphans]),
         (f"warnings ({len(warnings)})", warnings),
     )
     for title, lines in sections:
@@ -319,11 +247,12 @@ def _make_details(document: Mapping[str, Any]) -> Iterator[str]:
             yield f"  and {len(lines) - LISTED} more in the report"
 
 
-def _list_by_reason(entries: Sequence[Mapping[str, Any]], *, few: int) -> list[str]:
+def _list_by_reason(entries: Sequence[Mapping[str, Any]], name: Callable[[str], str], *, few: int) -> list[str]:
     """One line for a reason that more than ``few`` entries share, the most common first; then the other entries."""
     counts = Counter(str(one["reason"]) for one in entries)
     common = [f"{count} x {reason}" for reason, count in counts.most_common() if count > few]
-    return common + [f"{one['externalId']}: {one['reason']}" for one in entries if counts[one["reason"]] <= few]
+    rest = [one for one in entries if counts[one["reason"]] <= few]
+    return common + [f"{name(one['externalId'])}: {one['reason']}" for one in rest]
 
 
 def format_value(value: Any) -> str:
@@ -333,5 +262,11 @@ def format_value(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return ", ".join(f"{one['name']} {one['value']}" if isinstance(one, dict) else str(one) for one in value)
+        return ", ".join(_format_item(one) if isinstance(one, dict) else str(one) for one in value)
     return format_day(value) if isinstance(value, str) and _DAY.fullmatch(value) else str(value)
+
+
+def _format_item(item: Mapping[str, Any]) -> str:
+    """A phone or an e-mail address with its label."""
+    value = str(item["value"] or "")
+    return f"{item['name']} {format_phone(value, ANY_REGION) if value.startswith('+') else value}"

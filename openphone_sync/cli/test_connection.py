@@ -5,7 +5,8 @@ from __future__ import annotations
 import typer
 
 from openphone_sync.cli.options import Command, JsonOption, make_app, read_globals, read_settings
-from openphone_sync.cli.output import echo, print_json
+from openphone_sync.cli.output import print_json
+from openphone_sync.cli.tables import print_marked
 from openphone_sync.doctor.diagnosis import Diagnosis, diagnose
 
 app = make_app()
@@ -33,6 +34,6 @@ def _print(diagnosis: Diagnosis, *, quiet: bool) -> None:
     for check in diagnosis.checks:
         if quiet and check.ok:
             continue
-        echo(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.detail}")
+        print_marked("ok" if check.ok else "FAIL", f"{check.name}: {check.detail}")
         if check.fix:
-            echo(f"      {check.fix}")
+            print_marked("", check.fix)

@@ -129,7 +129,8 @@ def _check_row_security(table: TableInfo, info: DatabaseInfo) -> Check:
 
 def _check_names(table: TableInfo) -> Check:
     twice = table.names_twice
-    detail = f"{twice} names are in more than one row" if twice else "every name is unique"
+    names = "1 name is" if twice == 1 else f"{twice} names are"
+    detail = f"{names} in more than one row" if twice else "every name is unique"
     return Check("duplicate names", ok=True, detail=detail, fix="look at openphone-sync problems" if twice else "")
 
 

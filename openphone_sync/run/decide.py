@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from openphone_sync.errors import ConfigurationError
@@ -60,7 +60,7 @@ def save_decision(store: Store, review: Review, decisions: Sequence[Decision], n
     others = {link.external_id: link for link in store.read_links_by_id(one.candidate for one in decisions)}
     subjects = {one.subject for one in review.candidates}
     person = Person(review.link.person, review.link.phones)
-    earlier = _decisions_of(store, review.review_id)
+    earlier = _decisions_of(store, review.review_id, [review.link.client_id])
     store.forget_decisions(one for one in earlier if one.candidate in subjects and one.person == person)
     store.save_decisions(
         replace(one, decided_at=now, candidate_person=_person_of(others.get(one.candidate))) for one in decisions
@@ -86,8 +86,8 @@ def undo_decision(store: Store, typed_id: str) -> tuple[str, bool]:
     return review_id, not waiting
 
 
-def _decisions_of(store: Store, review_id: str) -> list[Decision]:
-    decisions = store.read_decisions()
+def _decisions_of(store: Store, review_id: str, client_ids: Iterable[str] | None = None) -> list[Decision]:
+    decisions = store.read_decisions(client_ids)
     return [one for one in decisions if one.external_id == review_id and one.choice is not Choice.DECLINE]
 
 
@@ -117,6 +117,7 @@ def decide_all(store: Store, chosen: Filter, now: float, *, link: bool) -> tuple
 def apply_csv(store: Store, text: str, now: float) -> list[str]:
     """Decide by a table as `review list --format csv` writes it, with ``link`` or ``separate`` in its last column.
 
+    ``link`` in one line of a contact stands with ``separate`` in its others.
     Everything is checked before anything is decided. `ConfigurationError` names the line that is wrong.
     """
     try:
@@ -135,14 +136,19 @@ def _read_decisions(store: Store, text: str) -> list[tuple[Review, list[Decision
         raise ConfigurationError(f"the file lacks the column {', '.join(missing)}; begin with review list --format csv")
     reviews = {review.review_id: review for review in read_reviews(store)}
     planned: dict[str, tuple[Review, list[Decision]]] = {}
+    marks: dict[str, dict[str, str]] = {}  # decisions by review and candidate
     for number, row in enumerate(reader, start=2):
         decision = (row["decision"] or "").strip().lower()
         if not decision:
             continue
         review = _checked_row(number, row, decision, reviews)
         made = decide_link(review, row["candidate"]) if decision == "link" else decide_separate(review)
-        if planned.setdefault(review.review_id, (review, made)) != (review, made):
+        marked = marks.setdefault(review.review_id, {})
+        candidate = made[0].candidate if decision == "link" else row["candidate"]
+        if marked.setdefault(candidate, decision) != decision or list(marked.values()).count("link") > 1:
             raise ConfigurationError(f"line {number}: {review.review_id} is decided twice; keep one decision")
+        if decision == "link" or review.review_id not in planned:  # a link says that the others are separate
+            planned[review.review_id] = (review, made)
     return list(planned.values())
 
 

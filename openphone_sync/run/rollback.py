@@ -19,6 +19,7 @@ from openphone_sync.run.recover import RECOVERED
 from openphone_sync.state import Store
 
 LATEST = "latest"
+NO_RUN = "no run yet; start with openphone-sync sync"
 _UNDONE = frozenset({"succeeded"})
 
 
@@ -38,7 +39,9 @@ class Undoing:
 def find_run(store: Store, run_id: str) -> RunRecord:
     """The run with this id, a unique beginning of it, or ``latest``; `ConfigurationError` where there is none."""
     records = store.read_runs()
-    if run_id == LATEST and records:
+    if not records:
+        raise ConfigurationError(NO_RUN)
+    if run_id == LATEST:
         return records[0]
     exact = [record for record in records if record.run_id == run_id]
     found = exact or [record for record in records if len(run_id) >= 6 and record.run_id.startswith(run_id)]

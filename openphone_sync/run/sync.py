@@ -224,7 +224,9 @@ def _remember_findings(
         for action in plan.actions
         if isinstance(action, Keep) and action.link.external_id in judged
     }
-    candidates = {key: evidence.get(key, ()) for key in judged}
+    # What was not carried out stays as it was: held and decided, with its candidates.
+    undone = {one.action.link.external_id for one in result.outcomes if not isinstance(one, Done)}
+    candidates = {key: evidence.get(key, ()) for key in judged - undone}
     shown = {key for key, found in candidates.items() if found}
     shown |= {candidate.subject for found in candidates.values() for candidate in found}
     shown |= {one.other for one in plan.look_alikes}

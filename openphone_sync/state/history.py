@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,11 @@ class History(StateFile):
         )
         query = f"SELECT count(*) FROM links l WHERE {waiting} AND NOT {DECIDED}"
         return int(self._row(query)[0])
+
+    def read_persons(self, external_ids: Iterable[str]) -> dict[str, str]:
+        """Names of our people by external id."""
+        rows = self._select_in("SELECT external_id, person FROM links WHERE external_id IN", external_ids)
+        return {external_id: person for external_id, person in rows if person}
 
     def read_coverage(self, limit: int = 1) -> list[dict[str, Any]]:
         """The latest measurements of coverage as published: when, over how many days, numbers and named; latest first."""

@@ -98,6 +98,12 @@ def make_link_card(link: Link) -> Card:
     return Card(values.first_name, values.company, values.role, link.phones, emails)
 
 
+def read_names(store: Store, ids: Iterable[str]) -> dict[str, str]:
+    """Names of our people by external id, as far as the state knows them."""
+    links = store.read_links_by_id(ids)
+    return {link.external_id: name for link in links if (name := make_link_card(link).name or link.person)}
+
+
 def read_field_names(store: Store) -> dict[str, str]:
     """Names of custom fields by key."""
     names: dict[str, str] = json.loads(store.read_fact(FACT_FIELD_NAMES) or "{}")

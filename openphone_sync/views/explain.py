@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from openphone_sync.config import Settings, load_mapping
 from openphone_sync.documents import SCHEMA_VERSION, format_time
-from openphone_sync.errors import ConfigurationError, ContactError, UnreachableError
+from openphone_sync.errors import ConfigurationError, ContactError, RunError, UnreachableError
 from openphone_sync.model import ClientRow, DesiredContact, JournalEntry, Link, Wanted, Why
 from openphone_sync.ports import ClientSource, Workspace
 from openphone_sync.rules.custom_fields import FieldMap, make_field_map
@@ -17,6 +18,7 @@ from openphone_sync.rules.mapping import MappingRules, find_phones, map_client
 from openphone_sync.rules.merging import to_json
 from openphone_sync.rules.phones import parse_phones
 from openphone_sync.state import Store
+from openphone_sync.views.cards import Card, make_card, make_link_card, read_field_names, read_names
 from openphone_sync.views.words import describe_reason, describe_warning, describe_why
 
 _FORGOTTEN = "forgotten on request: no run makes its contacts; forget --undo takes that back"
@@ -66,25 +68,39 @@ def explain(
 ) -> dict[str, Any]:
     """Everything known of one client, as a document. Holds people's data.
 
-    `ConfigurationError` where neither the source nor the state knows the client. Without OpenPhone's definitions the
-    custom fields are left out, and the document says so.
+    `ConfigurationError` where neither the source nor the state knows the client. What cannot be read of the client table or
+    OpenPhone is left out, and ``notes`` say so; ``inSource`` is None then.
     """
-    fields, note = _read_fields(settings, workspace)
-    with closing(open_source()) as source:
-        row = source.read_client(client_id)
     links = store.read_links([client_id])
+    fields, note = _read_fields(settings, workspace)
+    notes = [note] if note else []
+    row, is_read = None, True
+    try:
+        with closing(open_source()) as source:
+            row = source.read_client(client_id)
+    except RunError as error:
+        if not links:
+            raise
+        is_read = False
+        notes.append(f"the client table could not be read ({error.what}): what the row says is left out here")
     if row is None and not links:
         raise ConfigurationError(
             f"no client has the id {client_id}, in the source or in the state; look it up in the client table"
         )
+    if store.make_forgotten_test()(client_id):
+        notes.append(_FORGOTTEN)
     wanted = map_client(row, MappingRules(settings.region, load_mapping(settings.mapping_file), fields)) if row else ()
+    known = {one.key: one.name for one in fields.definitions} or read_field_names(store)
+    read_remote = None if note else partial(_read_remote, workspace, fields.birth_key)
     return {
         "schemaVersion": SCHEMA_VERSION,
         "clientId": client_id,
-        "inSource": row is not None,
-        "notes": [one for one in (note, _FORGOTTEN if store.make_forgotten_test()(client_id) else "") if one],
-        "customFieldNames": {one.key: one.name for one in fields.definitions},
-        "contacts": [_explain(key, _by_id(wanted).get(key), links.get(key), store) for key in _ids(wanted, links)],
+        "inSource": row is not None if is_read else None,
+        "notes": notes,
+        "customFieldNames": known,
+        "contacts": [
+            _explain(key, _by_id(wanted).get(key), links.get(key), store, read_remote) for key in _ids(wanted, links)
+        ],
     }
 
 
@@ -92,8 +108,16 @@ def _read_fields(settings: Settings, workspace: Workspace) -> tuple[FieldMap, st
     try:
         definitions = workspace.read_field_definitions()
     except (UnreachableError, ContactError):
-        return FieldMap(), "OpenPhone could not be asked for its custom fields: they are left out here"
+        return FieldMap(), "OpenPhone could not be asked: custom fields, and what it holds, are left out here"
     return make_field_map(definitions, settings.custom_field_keys, load_mapping(settings.mapping_file)), ""
+
+
+def _read_remote(workspace: Workspace, birth_key: str | None, contact_id: str) -> Card | None:
+    """The contact as OpenPhone holds it; None if it is gone or cannot be read."""
+    try:
+        return make_card(workspace.read_contact(contact_id), birth_key)
+    except (UnreachableError, ContactError):
+        return None
 
 
 def _by_id(wanted: Iterable[Wanted]) -> dict[str, Wanted]:
@@ -105,28 +129,49 @@ def _ids(wanted: Iterable[Wanted], links: dict[str, Link]) -> list[str]:
     return sorted(slots, key=lambda key: (slots[key], key))
 
 
-def _explain(external_id: str, wanted: Wanted | None, link: Link | None, store: Store) -> dict[str, Any]:
+def _explain(
+    external_id: str,
+    wanted: Wanted | None,
+    link: Link | None,
+    store: Store,
+    read_remote: Callable[[str], Card | None] | None,
+) -> dict[str, Any]:
     candidates = store.read_candidates([external_id]).get(external_id, ())
+    decisions = [
+        one for one in store.read_decisions([link.client_id] if link else []) if one.external_id == external_id
+    ]
+    names = _read_names(store, [one.subject for one in candidates] + [one.candidate for one in decisions])
+    desired = wanted if isinstance(wanted, DesiredContact) else None
+    remote = read_remote(link.contact_id) if read_remote and link and link.contact_id else None
     return {
         "externalId": external_id,
-        "wanted": _wanted_json(wanted),
-        "skipped": None if wanted is None or isinstance(wanted, DesiredContact) else describe_reason(wanted.why),
-        "unfit": describe_reason(Why(wanted.unfit)) if isinstance(wanted, DesiredContact) and wanted.unfit else None,
+        "name": desired.values.first_name if desired else make_link_card(link).name or link.person if link else "",
+        "wanted": _wanted_json(desired),
+        "skipped": describe_reason(wanted.why)
+        if wanted is not None and not isinstance(wanted, DesiredContact)
+        else None,
+        "unfit": describe_reason(Why(desired.unfit)) if desired and desired.unfit else None,
         "standing": link.standing.value if link else None,
         **describe_why(link.why if link else None),
         "contactId": link.contact_id if link else None,
-        "candidates": [asdict(one) for one in candidates],
+        "openPhone": remote.to_json() if remote else None,
+        "candidates": [asdict(one) | {"name": names.get(one.subject, "")} for one in candidates],
         "decisions": [
-            {"candidate": decision.candidate, "choice": decision.choice.value}
-            for decision in store.read_decisions([link.client_id] if link else [])
-            if decision.external_id == external_id
+            {"candidate": one.candidate, "name": names.get(one.candidate, ""), "choice": one.choice.value}
+            for one in decisions
         ],
         "writes": [_write_json(entry) for entry in store.read_contact_journal(external_id)],
     }
 
 
-def _wanted_json(wanted: Wanted | None) -> dict[str, Any] | None:
-    if not isinstance(wanted, DesiredContact):
+def _read_names(store: Store, subjects: Sequence[str]) -> dict[str, str]:
+    """Names of candidates, which are contacts or our own people."""
+    cards = {key: make_card(contact, None).name for key, contact in store.read_cards(subjects).items()}
+    return read_names(store, subjects) | cards
+
+
+def _wanted_json(wanted: DesiredContact | None) -> dict[str, Any] | None:
+    if wanted is None:
         return None
     values = wanted.values
     return {

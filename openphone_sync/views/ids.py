@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,10 @@ SHORTEST = 6
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _HEX = re.compile(r"[0-9a-f]{16,}", re.IGNORECASE)
 _PREFIX = "client_"
+_EXTERNAL_ID = re.compile(rf"\b{_PREFIX}[\w~-]+")
 _RELATED = "_alt_"
+_RUN_LENGTHS = (13, 16)
+"""Of `20261126T0200` and `20261126T020000Z`."""
 
 
 def find_id(text: str, known: Iterable[str]) -> str | None:
@@ -51,9 +55,9 @@ def find_client_id(
 ) -> str | None:
     """The client that is meant, among those of the state and those of the client table, as far as they are given.
 
-    As `find_id`; an external id's prefix ``client_`` may be there or not.
+    As `find_id`; an external id's prefix ``client_`` may be there or not, and one of a related person means their client.
     """
-    bare = typed.removeprefix(_PREFIX)
+    bare = typed.removeprefix(_PREFIX).partition(_RELATED)[0]
     known = [one.client_id for one in store.read_clients()] if store else []
     for exact in (typed, bare):
         if exact in known:
@@ -76,6 +80,28 @@ def shorten(external_id: str) -> str:
         return external_id
     found = _UUID.match(bare) or _HEX.match(bare)
     return bare[:8] + bare[found.end() :] if found else external_id
+
+
+def find_ids(text: str) -> list[str]:
+    """The external ids that a message names."""
+    return _EXTERNAL_ID.findall(text)
+
+
+def name_ids(text: str, names: Mapping[str, str]) -> str:
+    """The message with names before short ids, for a terminal."""
+
+    def name(found: re.Match[str]) -> str:
+        known = names.get(found[0])
+        return f"{known} ({shorten(found[0])})" if known else found[0]
+
+    return _EXTERNAL_ID.sub(name, text)
+
+
+def shorten_runs(run_ids: Iterable[str]) -> dict[str, str]:
+    """Ids of runs by their shortest beginning to the minute, the second or in whole that none of the others has."""
+    ids = list(run_ids)
+    counts = Counter(one[:length] for one in ids for length in _RUN_LENGTHS)
+    return {one: next((one[:length] for length in _RUN_LENGTHS if counts[one[:length]] == 1), one) for one in ids}
 
 
 def _is_long(known: str) -> bool:

@@ -34,7 +34,7 @@ TITLES: Mapping[str, str] = {
     "failing": "keeps failing",
     "same person": "one person in two rows",
     "look-alike": "similar names",
-    GONE: "no longer in the client table; openphone-sync problems --acknowledge ID takes them off the list",
+    GONE: "no longer in the client table",
 }
 """The kinds, in the order in which they are listed."""
 COLUMNS = ("externalId", "clientId", "kind", "client", "column", "value", "detail", "other", "otherName")

@@ -124,6 +124,11 @@ def read_reviews(store: Store, chosen: Filter | None = None) -> list[Review]:
     return [review for review in reviews if chosen is None or chosen.takes(review)]
 
 
+def count_open(store: Store) -> int:
+    """How many wait for a decision."""
+    return sum(not review.decided for review in read_reviews(store))
+
+
 def find_review(store: Store, review_id: str) -> Review:
     """The held contact with this id, or with the only one that begins so; `ConfigurationError` if there is none."""
     reviews = {review.review_id: review for review in read_reviews(store)}

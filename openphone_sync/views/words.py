@@ -82,11 +82,31 @@ def describe_warning(external_id: str, warning: DataWarning) -> str:
 
 # --- values as people write them -----------------------------------------------------------------------------------
 
+EXTERNAL_ID = "external id"
+_FIELDS = {
+    "firstName": "name",
+    "lastName": "last name",
+    "phoneNumbers": "phones",
+    "emails": "e-mail",
+    "sourceUrl": "link",
+    "externalId": EXTERNAL_ID,
+}
+
+
+def name_field(field: str, names: Mapping[str, str] | None = None) -> str:
+    """A field as people call it: ``phones``, ``County``. ``names`` are those of custom fields by key."""
+    key = field.removeprefix("customFields.")
+    return _FIELDS.get(field, field) if key == field else (names or {}).get(key, key)
+
 
 def format_day(iso: str) -> str:
     """``15 June 1985`` of ``1985-06-15`` or a time; other texts as they are."""
     day = find_day(iso)
     return f"{day.day} {_MONTHS[day.month - 1]} {day.year}" if day else iso
+
+
+ANY_REGION = "ZZ"
+"""A region for `format_phone` in which each number is foreign."""
 
 
 def format_phone(number: str, region: str) -> str:

@@ -322,7 +322,7 @@ def test_alert_test_tries_every_receiver(office: Office, receiver: Receiver, set
     receiver.status = 500
     ran = office.run("alert", "test", **settings)
     assert ran.code == 1
-    assert "failed  OPENPHONE_HEALTHCHECK_URL: it answered 500" in ran.out
+    assert "FAIL  OPENPHONE_HEALTHCHECK_URL: it answered 500" in ran.out
 
 
 def test_every_view_says_why_a_run_failed(office: Office) -> None:

@@ -99,7 +99,7 @@ def test_columns_and_types_are_looked_at(office: Office) -> None:
     assert failing(ran) == ["column types"]
     assert "phone is bigint" in checks(ran)["column types"]["detail"]
     assert "county" in checks(ran)["columns"]["detail"]
-    assert "1 names" in checks(ran)["duplicate names"]["detail"]
+    assert "1 name is" in checks(ran)["duplicate names"]["detail"]
     assert "Ann" not in ran.out
 
 

@@ -70,7 +70,7 @@ def test_the_table_shows_fields_before_and_after(office: Office) -> None:
     office.sync()
     office.change_client(client_id, county="Kern County")
     shown = office.run("dry-run", "--details").out
-    for text in ("James Smith", f"client_{client_id}", "customFields.County: Los Angeles County -> Kern County"):
+    for text in ("James Smith", f"client_{client_id}", "County: Los Angeles County -> Kern County"):
         assert text in shown
     office.sync()
     writes = office.run("runs", "show", "latest").out

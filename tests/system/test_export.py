@@ -191,7 +191,7 @@ def test_an_export_that_fails_is_a_document_too(run: Run, tmp_path: Path) -> Non
     ran = run("export-conversations", "--json", "-o", "a.json", "--columns", "nope")
     assert (ran.code, ran.document["exitCode"], left_in(tmp_path)) == (2, 2, [])
     assert "nope" in ran.document["message"]
-    assert run("export-conversations", "--json", "-o", "-", "--columns", "nope").out == b""
+    assert run("export-conversations", "--json", "-o", "-", "--columns", "nope").document["exitCode"] == 2
 
 
 def test_no_row_is_a_whole_document_in_every_form(run: Run, execute: Callable[[str], None]) -> None:
@@ -451,7 +451,7 @@ def test_a_wrong_argument_is_one_clear_line_and_leaves_nothing(
     execute("CREATE TABLE keyless (created_at text)")
     (tmp_path / "folder").mkdir()
     ran = run("export-conversations", *arguments)
-    assert (ran.code, ran.out) == (2, b"")
+    assert (ran.code, ran.out == b"" or "--json" in arguments) == (2, True)
     assert said in " ".join(ran.err.replace("\n", " ").split())
     assert "Traceback" not in ran.err
     assert left_in(tmp_path) == ["folder"]

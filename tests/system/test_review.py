@@ -65,7 +65,7 @@ def test_a_held_contact_is_judged_again_when_the_workspace_turns_out_to_be_neede
 def test_a_list_shows_both_sides_on_a_terminal_and_in_a_pipe(office: Office) -> None:
     client_id, contact_id = hold_james(office)
     shown = re.sub(r"\x1b\[[0-9;]*m", "", office.run("review", "list", TTY_COMPATIBLE="1", COLUMNS="70").out)
-    assert f"James Smith is held: same phone, another name\n  client_{client_id}" in shown
+    assert f"James Smith is held: same phone, another name\n  {client_id[:8]}\n" in shown
     lines = [line.split() for line in shown.splitlines()]
     assert ["name", "James", "Smith", "Ignatius", "Vanderbeek"] in lines
     assert ["phones", *["=", "(213)", "555-0134"] * 2] in lines
@@ -128,7 +128,7 @@ def test_linking_everything_needs_a_yes_and_says_what_it_left(office: Office) ->
     ran = office.run("review", "link", "--all")
     assert (ran.code, "add --yes" in ran.err) == (2, True)
     ran = office.run("review", "link", "--all", "--yes")
-    assert f"left: client_{client_id}: several candidates are equally good" in ran.out
+    assert f"left: James Smith (client_{client_id}): several candidates are equally good" in ran.out
     assert "nothing decided" in ran.out.splitlines()[-1]
 
 
@@ -139,6 +139,23 @@ def test_integer_ids_are_never_completed(office: Office) -> None:
     office.sync()
     assert office.run("review", "separate", "client_123456").code == 2
     assert office.run("review", "separate", "1234567").code == 0
+
+
+def test_what_a_run_did_not_come_to_stays_decided(office: Office) -> None:
+    make_many(office, 40)
+    for number in range(1, 41):
+        phone = {"name": "Cell", "value": f"+1213555{number:04}"}
+        office.sandbox.workspace.add({"defaultFields": {"firstName": "Ignatius Vanderbeek", "phoneNumbers": [phone]}})
+    assert office.sync()["contacts"]["held"] == 40
+    office.run("review", "separate", "--all")
+    office.sandbox.faults.add(Fault(FaultKind.STATUS, status=400, method="POST", count=1))
+    contacts = office.run("sync", "--fail-fast", "--json").json["contacts"]
+    assert (contacts["failed"], contacts["left"] > 0) == (1, True)
+    reviews = office.run("review", "list", "--json").json["reviews"]
+    assert {one["decided"] for one in reviews} <= {"separate"}
+    assert all(one["candidates"] for one in reviews)
+    assert office.run("status", "--json").json["reviews"] == {"open": 0}
+    assert office.sync()["contacts"]["created"] == 40 - contacts["created"]
 
 
 def test_linking_joins_the_candidate(office: Office) -> None:
@@ -213,6 +230,21 @@ def test_a_bad_table_decides_nothing(office: Office, text: str, word: str) -> No
     assert ran.code == 2
     assert word in ran.err
     assert office.state("SELECT count(*) FROM decisions") == [(0,)]
+
+
+def test_a_link_stands_beside_the_other_candidates_marked_as_separate(office: Office) -> None:
+    client_id, contact_id = hold_james(office)
+    other = office.sandbox.workspace.add(STRANGER)["id"]
+    office.sync("--mode", "full")
+    file = office.folder / "reviews.csv"
+    for order in ("separate", "link"), ("link", "separate"):
+        pairs = [f"client_{client_id},{one},{word}" for one, word in zip((other, contact_id), order, strict=True)]
+        file.write_text("\n".join(("id,candidate,decision", *pairs)))
+        assert office.run("review", "apply", str(file)).code == 0
+    file.write_text("\n".join(("id,candidate,decision", *(one.replace("separate", "link") for one in pairs))))
+    assert "is decided twice" in office.run("review", "apply", str(file)).err
+    [review] = office.run("review", "list", "--json").json["reviews"]
+    assert review["decided"] == f"link {other}"
 
 
 def test_a_list_takes_all_and_json_at_either_place(office: Office) -> None:
@@ -346,7 +378,9 @@ def test_explain_tells_a_clients_story(office: Office) -> None:
     office.sync()
     [contact] = office.run("explain", "--phone", "(213) 555-0134", "--json").json["contacts"]
     assert contact["contactId"] == contact_id
-    assert contact["decisions"] == [{"candidate": contact_id, "choice": "link"}]
+    [decision] = contact["decisions"]
+    assert (decision["candidate"], decision["name"], decision["choice"]) == (contact_id, "", "link")
+    assert contact["openPhone"]["phones"] == ["+12135550134"]
     assert [(one["action"], one["result"]) for one in contact["writes"]] == [("adopt", "done")]
     shown = office.run("explain", client_id).out
     assert "James Smith" in shown

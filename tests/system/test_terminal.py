@@ -94,7 +94,7 @@ def test_reviews_are_walked_through_one_by_one(office: Office) -> None:
     client_id, contact_id = hold_james(office)
     terminal = Terminal(office, "review")
     terminal.read_until(lambda shown: "q = quit" in shown)
-    assert f"client_{client_id}" in terminal.shown
+    assert client_id[:8] in terminal.shown
     assert contact_id in terminal.shown
     terminal.type("9\r")
     terminal.read_until(lambda shown: shown.count("q = quit") == 2)
@@ -119,7 +119,7 @@ def test_the_walk_separates_the_rest_of_a_kind_and_takes_it_back(office: Office)
     assert terminal.finish() == 0
     assert "none of them: the next sync creates" in terminal.shown
     assert "a = separate all 2 held for this reason" in terminal.shown
-    assert "3 decided; the next sync acts on it" in terminal.shown
+    assert "3 decided, none is open; the next sync acts on it" in terminal.shown
     assert office.sync()["contacts"]["created"] == 3
 
 

@@ -102,7 +102,7 @@ def test_latest_is_the_latest_sync_that_wrote(office: Office) -> None:
     office.change_client(client_id, client_name="")
     shown = office.run("rollback", "latest")
     assert shown.code == 2
-    assert f"Undo run {first} of " in shown.err
+    assert f"Undo run {first}, begun " in shown.err
     assert "(1 created) needs a yes; add --yes" in shown.err
     assert len(office.contacts()) == 1
     assert office.run("rollback", "latest", "--force").code == 0
