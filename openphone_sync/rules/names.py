@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cache
-from itertools import product
+from itertools import chain, product
 
 from rapidfuzz.distance import OSA, JaroWinkler
 
@@ -252,11 +252,10 @@ class Commonness:
     def __init__(self, names: Iterable[Name]) -> None:
         self._counts: Counter[str] = Counter()
         self._given: Counter[str] = Counter()
-        self.people = 0
-        for name in names:
-            self.people += 1
-            self._counts.update(name.words)
-            self._given.update(name.words[:1])
+        seen = [name.words for name in names]
+        self.people = len(seen)
+        self._counts.update(chain.from_iterable(seen))
+        self._given.update(words[0] for words in seen if words)
 
     def count(self, word: str) -> int:
         """In how many names the word stands."""
@@ -484,6 +483,8 @@ def similarity(a: Name, b: Name) -> float:
     """From 0 to 1, whatever the order of words: Jaro-Winkler of each word's best partner, weighted by letters."""
     if not a.words or not b.words:
         return 0.0
+    if a.words == b.words:
+        return 1.0
     letters = sum(map(len, a.words)) + sum(map(len, b.words))
     fits = sorted(
         ((_word_score(x, y), i, j) for i, x in enumerate(a.words) for j, y in enumerate(b.words)), reverse=True
@@ -517,8 +518,12 @@ def equal_keys(name: Name) -> Iterator[str]:
     if not name.words:
         return
     yield "=" + name.joined
-    forms = [(word, *sorted(_canonicals().get(word, ()))[:4]) for word in name.words]
-    yield from sorted({" ".join(sorted(choice)) for choice in product(*forms[:4])})
+    known = _canonicals()
+    if known.keys().isdisjoint(name.words):  # most: one form, without the products
+        yield " ".join(sorted(name.words[:4]))
+        return
+    forms = [(word, *sorted(known.get(word, ()))[:4]) for word in name.words[:4]]
+    yield from sorted({" ".join(sorted(choice)) for choice in product(*forms)})
 
 
 def block_keys(name: Name) -> Iterator[str]:

@@ -20,7 +20,7 @@ from openphone_sync.rules.matching.context import (
     is_integration,
     key_of,
 )
-from openphone_sync.rules.matching.index import RemoteIndex
+from openphone_sync.rules.matching.index import RemoteIndex, collector_paused
 from openphone_sync.rules.matching.ledger import Ledger
 from openphone_sync.rules.matching.passes import PASSES
 from openphone_sync.rules.merging import MergeRules
@@ -52,7 +52,8 @@ def match_contacts(
     """
     context = Context(wanted, index, known, rules, merging)
     ledger = Ledger(context)
-    for decide in PASSES:
-        decide(ledger, context)
+    with collector_paused():
+        for decide in PASSES:
+            decide(ledger, context)
     results = tuple(ledger.results[key_of(desired)] for desired in wanted)
     return Matches(results, tuple(alike for _, alike in sorted(ledger.look_alikes.items())))
