@@ -6,7 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from openphone_sync.model import Choice, DesiredContact, Reason, RemoteContact, RemoteField, Standing
+from openphone_sync.model import (
+    Candidate,
+    Choice,
+    DesiredContact,
+    LookAlike,
+    Reason,
+    RemoteContact,
+    RemoteField,
+    Standing,
+)
 from openphone_sync.rules.matching import RemoteIndex
 from openphone_sync.rules.matching.index import Birth, compare_births
 from tests.builders import (
@@ -94,7 +103,8 @@ def test_our_external_id_from_another_source_is_adopted_when_phone_or_name_agree
 def test_our_external_id_from_another_source_is_held_when_nothing_agrees() -> None:
     result = only(JAMES, contact("a", "Somebody Else", P4, external_id="client_1", source="attio"))
     assert outcome(result) == HOLD
-    assert [(c.subject, c.kind) for c in result.evidence] == [("a", "external id")]
+    words = "same external id, another source; another name, 0.52 alike"
+    assert result.evidence == (Candidate("a", "external id", 0.52, words),)
 
 
 def test_several_contacts_with_our_external_id_are_held_and_all_listed() -> None:
@@ -302,8 +312,8 @@ def test_the_younger_of_two_rows_of_one_person_is_held() -> None:
     found = match([younger, JAMES])
     assert outcomes(found) == [HOLD, MAKE]
     assert reason_of(found.results[0]) == (Reason.SAME_PERSON, "client_1")
-    assert [(c.subject, c.kind) for c in found.results[0].evidence] == [("client_1", "row")]
-    assert [(a.external_id, a.other) for a in found.look_alikes] == [("client_2", "client_1")]
+    assert found.results[0].evidence == (Candidate("client_1", "row", 1.0, "same phone; name equal"),)
+    assert found.look_alikes == (LookAlike("client_2", "client_1", 0.98, "same phone; name 0.98 alike"),)
 
 
 def test_of_two_rows_of_one_person_the_linked_one_is_written() -> None:

@@ -13,6 +13,7 @@ from openphone_sync.model import (
     ContactValues,
     DesiredContact,
     Link,
+    LookAlike,
     Person,
     Reason,
     RemoteField,
@@ -201,6 +202,19 @@ def test_contact_that_was_set_apart_from_its_client_may_be_another_persons() -> 
     assert outcomes(match(wanted, [marys], links=[link(JAMES, "a")], decisions=apart)) == [MAKE, ("adopted", "a")]
 
 
+def test_decision_that_two_rows_are_two_people_says_nothing_of_a_third_row() -> None:
+    oldest = client("3", "James Smith", P1, seniority=("2020-01-01", "3"))
+    apart = [decision(JAMES, client("2", "James Smith", P1), Choice.SEPARATE)]
+    result = match([oldest, JAMES], decisions=apart).results[1]
+    assert (outcome(result), reason_of(result)) == (HOLD, (Reason.SAME_PERSON, "client_3"))
+
+
+def test_row_that_was_decided_to_be_another_does_not_hide_other_doubles() -> None:
+    rows = [JAMES, client("2", "James Smith", P2), client("3", "Ann Lee", P3), client("4", "Ann Lee", P3)]
+    decided = [decision(JAMES, rows[1], Choice.LINK)]
+    assert outcomes(match(rows, decisions=decided)) == [SKIP, MAKE, MAKE, HOLD]
+
+
 # --- declines -----------------------------------------------------------------------------------------------------------
 
 
@@ -292,6 +306,17 @@ def test_leftover_of_a_slot_that_its_client_has_no_longer_may_be_another_persons
     assert outcomes(match([JAMES, client("2", "Zoe Walker", P4)], twice)) == [("own", "a"), MAKE]
 
 
+def test_newcomer_who_has_a_contact_already_is_adopted_as_a_newcomer() -> None:
+    newcomer = alternate("1", 1, "Zoe Walker", P4)
+    result = only(newcomer, contact("z", "Zoe Walker", P4), contact("a", "Ann", P2), links=[link(ANN, "a")])
+    assert (outcome(result), reason_of(result)) == (("adopted", "z"), (Reason.SLOT_HANDED_OVER, ""))
+
+
+def test_with_the_state_lost_the_clients_own_contact_is_not_a_nameless_alternates() -> None:
+    own = contact("a", "James Smith", P1, external_id="client_1", source=OURS)
+    assert outcomes(match([JAMES, alternate("1", 1, "", P1)], [own])) == [("own", "a"), MAKE]
+
+
 # --- external ids -------------------------------------------------------------------------------------------------------
 
 
@@ -375,9 +400,31 @@ def test_contact_of_another_row_that_staff_renamed_after_our_person_is_held(
     assert outcome(only(JAMES, contact("a", name, P1), links=[link(mary, "a")])) == expected
 
 
+def test_contact_that_was_made_for_another_row_and_has_our_name_is_held_also_where_no_link_knows_it() -> None:
+    made = contact("a", "James Smith", P1, external_id="client_2", source=OURS)
+    result = only(JAMES, made)
+    assert (outcome(result), reason_of(result)) == (HOLD, (Reason.SAME_PERSON, "client_2"))
+    assert result.evidence == (Candidate("client_2", "row", 1.0, "same phone; name equal"),)
+
+
+def test_contact_that_shows_what_its_row_wrote_is_not_ours_for_that() -> None:
+    marys = client("2", "Mary Lopez", P1)
+    shown = replace(marys, values=replace(marys.values, first_name="James Smith"))
+    assert outcome(only(JAMES, contact("a", "James Smith", P1), links=[link(shown, "a")])) == MAKE
+
+
+def test_rows_of_one_name_with_other_dates_of_birth_are_two_where_staff_typed_the_number() -> None:
+    other = client("2", "James Smith", P2, born="1960-02-02")
+    theirs = contact("a", "James Smith", P2, P1)
+    for born, expected in (("1960-02-02", HOLD), ("1991-01-01", MAKE)):
+        ours = client("1", "James Smith", P1, born=born)
+        assert outcome(match([ours, other], [theirs], links=[link(other, "a")]).results[0]) == expected
+
+
 def test_row_of_a_client_that_is_not_in_play_is_a_duplicate_though_staff_removed_the_number() -> None:
-    other = client("2", "James Smith", P1)
-    assert outcome(only(JAMES, contact("a", "James Smith", P3), links=[link(other, "a")])) == HOLD
+    found = match([JAMES], [contact("a", "James Smith", P3)], links=[link(client("2", "James Smith", P1), "a")])
+    assert outcomes(found) == [HOLD]
+    assert found.look_alikes == (LookAlike("client_1", "client_2", 1.0, "same phone; name equal"),)
 
 
 def test_two_rows_of_one_name_and_phone_but_other_dates_of_birth_are_two_also_when_one_is_not_in_play() -> None:
@@ -445,6 +492,19 @@ def test_rows_on_one_number_with_similar_names_are_listed() -> None:
         ("client_3", "client_1", 0.97, "same phone; name 0.97 alike"),
         ("client_3", "client_2", 0.95, "same phone; name 0.95 alike"),
     ]
+
+
+def test_father_and_son_on_one_number_are_listed_under_the_highest_threshold() -> None:
+    rows = [client("1", "James Smith Sr.", P1), client("2", "James Smith Jr.", P1)]
+    found = match(rows, rules=replace(RULES, threshold=1.0))
+    assert [(alike.external_id, alike.other) for alike in found.look_alikes] == [("client_2", "client_1")]
+
+
+def test_contacts_of_similar_names_are_offered_the_most_similar_first() -> None:
+    ours = client("1", "James Smith", P1, born="1990-03-01")
+    day = {"born": "1990-03-01"}
+    theirs = [contact("a", "James Smyth", P2, fields=day), contact("b", "James Smith", P3, fields=day)]
+    assert [one.subject for one in only(ours, *theirs).evidence] == ["b", "a"]
 
 
 def test_two_wanted_contacts_under_one_external_id_both_get_a_result() -> None:

@@ -112,6 +112,7 @@ def test_equal_after_folding(a: str, b: str) -> None:
         ("James Smith", "James Smith DUI/custody", MatchLevel.FULL),
         ("James E. Smith", "James Smith (wants callback)", MatchLevel.FULL),
         ("James Edward Smith", "James Smith", MatchLevel.FULL),
+        ("James E. Smith", "James Edward Smith", MatchLevel.FULL),
         ("James Smith", "James Edward Smith", MatchLevel.FULL),
         ("James Smith", "James E. Smith", MatchLevel.FULL),
         ("James Smith", "James (Jim) Smith", MatchLevel.FULL),
@@ -301,3 +302,15 @@ def test_display_form_of_alternates(text: str, form: tuple[str, str] | None) -> 
 )
 def test_names_alike_share_a_block(a: str, b: str) -> None:
     assert set(block_keys(parse_name(a))) & set(block_keys(parse_name(b)))
+
+
+def test_words_misspelt_from_the_third_letter_on_share_a_block() -> None:
+    for ours, theirs in (("Abram Cedric", "Abcde Cezzz"), ("Cedric Abram", "Cezzz Abcde")):
+        assert set(block_keys(parse_name(ours))) & set(block_keys(parse_name(theirs)))
+
+
+def test_namesakes_that_chance_brings() -> None:
+    name = parse_name("James Smith")
+    assert Commonness([]).namesakes(name) == 1.0
+    seen = ["James Smith", "James Lee", "Ann Smith", "Bob Day"]
+    assert Commonness(map(parse_name, seen)).namesakes(name) == 4 * (2 / 4) * (2 / 4)

@@ -323,9 +323,9 @@ class Context:
         Rows count too, and a contact of theirs does not count twice: what the run creates must not turn a small group
         into a large one, in which its next evidence would be worth less.
         """
-        if len(contacts) + rows.get(value, 0) > LARGE_GROUP:
+        if len(contacts) + rows[value] > LARGE_GROUP:
             others = sum(not self._is_made_for_wanted(contact) for contact in contacts)
-            if others + rows.get(value, 0) > LARGE_GROUP:
+            if others + rows[value] > LARGE_GROUP:
                 similar = {c.contact_id for c in self.index.named_like(self.name(desired), self.rules.threshold)}
                 return [contact for contact in contacts if contact.contact_id in similar]
         return contacts

@@ -133,8 +133,7 @@ def _list_similar(ledger: Ledger, group: Sequence[Row]) -> None:
     """Rows of different clients on one phone with similar names, for `problems`; not where the phone says nothing."""
     if len(group) > LARGE_GROUP:
         return
-    wanted = sorted((row for row in group if row.desired), key=lambda row: rank(row.desired) if row.desired else ())
-    for row, younger in combinations(wanted, 2):
+    for row, younger in combinations(group, 2):  # wanted ones come the older first
         if younger.desired is None or row.desired is None or row.desired.client_id == younger.desired.client_id:
             continue
         score = similarity(row.human.name, younger.human.name)
