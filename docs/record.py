@@ -47,6 +47,7 @@ def make_steady(shown: str) -> str:
     """The text without what differs from run to run, and with phone numbers of the range kept for fiction."""
     shown = re.sub(r"\x1b\[[0-9;]*m", "", shown)
     shown = re.sub(r"(\+1\d{3})\d{5}(\d\d)\b", r"\g<1>55501\2", shown)
+    shown = re.sub(r"(\+1 \d{3})-\d{3}-\d\d(\d\d)\b", r"\g<1>-555-01\2", shown)
     shown = re.sub(r"(?<=\bin )\d+\.\d(?= s\b)", lambda found: _round(float(found[0])), shown)
     shown = re.sub(r"\w{3} \d{4}-\d\d-\d\d \d\d:\d\d", "Tue 2026-03-10 09:00", shown)
     return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "2026-03-10 09:00", shown)
