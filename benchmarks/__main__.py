@@ -17,6 +17,7 @@ SECTIONS = {
     "matching_peers": "Who is who: beside Splink and recordlinkage",
     "matching_speed": "Who is who: growth",
     "report_speed": "The report page",
+    "review_speed": "A review with very many held contacts",
     "export_speed": "Conversations out",
     "archive_pace": "An archive of conversations",
     "pace": "Pace under the vendor's limit",

@@ -62,16 +62,17 @@ class Run:
 
 
 def make_report(*, long: bool = False) -> str:
-    """The table as Markdown, ours with all clients and with as few as the peer gets."""
-    del long
-    ours, few, peer = _measure_ours(CLIENTS), _measure_ours(PEER_CLIENTS), _measure_drt(PEER_CLIENTS)
+    """The table as Markdown, ours with as few clients as the peer gets, and if ``long`` with all."""
+    runs = [(count, _measure_ours(count)) for count in ((CLIENTS, PEER_CLIENTS) if long else (PEER_CLIENTS,))]
+    peer = _measure_drt(PEER_CLIENTS)
+    ours = runs[0][1]
     lines = [
         "| | clients | contacts | requests | seconds | contacts/s | share of the limit | times drt |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
         *(
             f"| {run.name} | {clients} | {run.contacts:,} | {run.requests:,} | {run.time_s:.1f} | {run.rate:.2f} | "
             f"{run.share:.1%} | {run.rate / peer.rate:.1f} |"
-            for clients, run in ((CLIENTS, ours), (PEER_CLIENTS, few), (PEER_CLIENTS, peer))
+            for clients, run in (*runs, (PEER_CLIENTS, peer))
         ),
     ]
     pages = STAFF_CONTACTS // PAGE
