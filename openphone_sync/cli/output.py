@@ -15,6 +15,9 @@ from openphone_sync.documents import SCHEMA_VERSION, escape_text, to_json
 from openphone_sync.errors import RunError
 from openphone_sync.ops.logging import find_redactor
 
+LIST_BREAK = "\n  "
+"""What begins each item of a list in a message, such as the faults of several settings."""
+
 
 def print_json(document: Mapping[str, Any]) -> None:
     """One document on stdout, nothing else."""
@@ -70,19 +73,23 @@ def print_error(error: RunError) -> None:
 
 
 def print_notice(message: str) -> None:
-    """One line on stderr, without secrets; wrapped on a terminal."""
-    line = f"openphone-sync: {escape_text(_hide_secrets(message))}\n"
+    """A message on stderr, without secrets; wrapped on a terminal. One line, and one for each item of a list in it."""
+    # Only the breaks of such a list ("\n  ") are kept: a name from the database must not begin a line of its own.
+    lines = f"openphone-sync: {_hide_secrets(message)}".split(LIST_BREAK)
+    line = LIST_BREAK.join(map(escape_text, lines)) + "\n"
     with suppress(OSError, AttributeError, ValueError):  # stderr is closed: the exit code has to do
         if sys.stderr.isatty():
-            columns = max(20, shutil.get_terminal_size().columns)
-            line = (
-                textwrap.fill(line, columns, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-                + "\n"
-            )
+            line = "".join(_wrap(part) for part in line.splitlines())
         try:
             sys.stderr.write(line)
         except RuntimeError:  # a signal handler prints while stderr is being written
             os.write(2, line.encode())
+
+
+def _wrap(line: str) -> str:
+    columns = max(20, shutil.get_terminal_size().columns)
+    indent = "    " if line.startswith("  ") else "  "
+    return textwrap.fill(line, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
 def _hide_secrets(text: str) -> str:

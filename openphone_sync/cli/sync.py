@@ -50,7 +50,9 @@ class ClientType(StrEnum):
 
 ModeOption = Annotated[Mode, typer.Option("--mode", help="incremental: rows that changed; full: check every contact.")]
 TypeOption = Annotated[ClientType | None, typer.Option("--client-type", help="Only clients of this type.")]
-LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="At most this many clients.", metavar="N")]
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", min=1, help="Only the first N clients, by id.", metavar="N")
+]
 BatchOption = Annotated[
     int | None, typer.Option("--batch-size", min=1, max=10000, help="Clients per database fetch.", metavar="N")
 ]

@@ -104,15 +104,16 @@ def check_header(saved: SavedPlan, header: PlanHeader) -> None:
 def follow_plan(saved: SavedPlan, plan: Plan) -> Plan:
     """The plan as it would be now, bound to the contacts as they were shown.
 
-    Raises `StaleError`, naming rows, where the source or a decision has moved since. A contact that a person changed
-    since is found at its turn (`Update.expected`).
+    Raises `StaleError`, naming rows, where something else would be done now: their row or a decision has changed, or a
+    contact was added or deleted in the app. A contact that a person changed since is found at its turn
+    (`Update.expected`).
     """
     now = {action.link.external_id: _digest(action, plan.fingerprints) for action in plan.actions}
     moved = sorted(key for key in {*now, *saved.digests} if now.get(key) != saved.digests.get(key))
     if moved:
         named = ", ".join(moved[:NAMED]) + (f" and {len(moved) - NAMED} more" if len(moved) > NAMED else "")
         raise StaleError(
-            f"the client table changed since the plan was made: {named}; make a new one with dry-run --out"
+            f"the client table, a review or the app changed since the plan was made: {named}; make a new one with dry-run --out"
         )
     bound = [
         replace(action, expected=saved.contacts.get(action.link.external_id, ""))

@@ -48,7 +48,7 @@ def find_client(
             rows = _until(check_going, source.read_clients())
             clients = [row.client_id for row in rows if e164 in find_phones(row, rules)]
     if not clients:
-        raise ConfigurationError("no client has the number of --phone; explain the client by its id")
+        raise ConfigurationError("no client has the number of --phone; give the client's id instead")
     if len(clients) > 1:
         raise ConfigurationError(
             f"several clients have the number of --phone ({', '.join(clients)}); explain one of them by its id"

@@ -47,6 +47,9 @@ def test_all_bad_settings_are_named_at_once(office: Office) -> None:
     assert all(name in ran.err for name in bad)
     assert PASSWORD not in ran.err + ran.out
     assert ran.json["exitCode"] == 2
+    first, *faults = ran.err.splitlines()  # each fault has a line of its own
+    assert first == f"openphone-sync: {len(bad)} settings need fixing:"
+    assert [fault[:2] for fault in faults] == ["  "] * len(bad)
 
 
 @pytest.mark.parametrize(

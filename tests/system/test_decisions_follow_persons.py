@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.office import JAMES, Office, phones
+from tests.office import JAMES, JAMES_ALONE, Office, phones
 
 SWAP = (
     "UPDATE clients SET contact_1 = contact_2, contact_1_phone = contact_2_phone, relationship_1 = relationship_2,"
@@ -91,3 +91,38 @@ def test_skipped_and_held_alternates_stay_in_sight_when_they_trade_places(office
         assert (after["held"], after["skipped"]) == (before["held"], before["skipped"]) == (1, 1)
         assert len(office.run("review", "list", "--json").json["reviews"]) == 1
         assert office.custom(find_person(office, "Ann Lee"))["Contact Person Name"] == "Ann Lee"
+
+
+@pytest.mark.parametrize("mode", ["incremental", "full"])
+def test_who_comes_back_under_a_new_id_is_not_made_beside_the_contact_that_was_decided(
+    office: Office, mode: str
+) -> None:
+    made = office.sandbox.workspace.add(
+        {"defaultFields": {"firstName": "Zed Quill", "phoneNumbers": [{"name": "Cell", "value": "+12135550134"}]}}
+    )
+    [client_id] = office.make_clients(JAMES_ALONE)
+    office.sync()
+    assert office.run("review", "link", f"client_{client_id}", made["id"]).code == 0
+    office.sync()
+    office.sql("DELETE FROM clients")
+    new_id = office.add_client(JAMES_ALONE)
+    assert office.sync("--mode", mode)["contacts"]["held"] == 1
+    assert office.run("review", "link", f"client_{new_id}", made["id"]).code == 0
+    office.sync()
+    office.requests()
+    office.sync("--mode", "full")
+    assert office.requests("POST", "PATCH", "DELETE") == []
+    assert [contact["id"] for contact in office.contacts()] == [made["id"]]
+
+
+def test_who_comes_back_under_a_new_id_is_not_made_beside_a_contact_that_staff_renamed(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES_ALONE)
+    office.sync()
+    contact = office.contact(f"client_{client_id}")
+    renamed = {**contact["defaultFields"], "firstName": "Zed Quill"}
+    office.sandbox.workspace.edit(contact["id"], {"defaultFields": renamed})
+    office.sync("--mode", "full")
+    office.sql("DELETE FROM clients")
+    office.add_client(JAMES_ALONE)
+    assert office.sync()["contacts"]["held"] == 1
+    assert len(office.contacts()) == 1

@@ -471,6 +471,18 @@ def test_a_plan_is_refused_where_the_source_moved_and_spares_what_a_person_chang
     assert office.requests("POST", "PATCH", "DELETE") == []
 
 
+def test_a_plan_is_refused_where_a_person_made_the_contact_meanwhile(office: Office) -> None:
+    office.make_clients(JAMES_ALONE)
+    plan = save(office)
+    office.sandbox.workspace.add(
+        {"defaultFields": {"firstName": "James Smith", "phoneNumbers": [{"name": "Cell", "value": "+12135550134"}]}}
+    )
+    ran = office.run("sync", "--plan", plan)
+    assert ran.code == 4
+    assert "or the app changed" in ran.err  # the table did not
+    assert len(office.contacts()) == 1
+
+
 def test_a_file_that_is_not_a_plan_is_refused(office: Office) -> None:
     office.make_clients(JAMES)
     plan = save(office)

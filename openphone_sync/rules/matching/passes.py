@@ -12,7 +12,8 @@ from functools import cache
 
 from openphone_sync.model import Candidate, Decision, DesiredContact, Reason, RemoteContact, Tie, Why
 from openphone_sync.rules.matching.alternates import linked_alternates, meet_linked
-from openphone_sync.rules.matching.context import Context, base_of, find_client_id, key_of
+from openphone_sync.rules.matching.context import Context, base_of, find_client_id, key_of, person_of
+from openphone_sync.rules.matching.decisions import make_human
 from openphone_sync.rules.matching.duplicate_rows import are_separate, duplicate_rows
 from openphone_sync.rules.matching.index import Birth, Match, birth_of, compare_births
 from openphone_sync.rules.matching.ledger import Holder, Ledger, Owner
@@ -299,8 +300,16 @@ def _hold_for_doubt(ledger: Ledger, desired: DesiredContact) -> bool:
 def _is_doubtful(ledger: Ledger, match: Match) -> bool:
     if not ledger.may_meet(match.desired, match.contact):
         return False
-    holder = ledger.owner_of(match.contact, match.desired).holder
-    return holder is Holder.NOBODY or (holder is Holder.FORMER and match.name_match.agrees)
+    owner = ledger.owner_of(match.contact, match.desired)
+    if owner.holder is not Holder.FORMER:
+        return owner.holder is Holder.NOBODY
+    # A row that was deleted and added again: staff may have named the contact otherwise, or linked it under another name.
+    return match.name_match.agrees or _is_former_owner(ledger.context, match.desired, owner)
+
+
+def _is_former_owner(context: Context, desired: DesiredContact, owner: Owner) -> bool:
+    """Whether the contact was written for a person of the same name."""
+    return owner.link is not None and same_person(context.name(desired), make_human(person_of(owner.link)).name)
 
 
 def _decide_by_name(ledger: Ledger, context: Context, desired: DesiredContact) -> None:
