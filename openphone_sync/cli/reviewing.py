@@ -10,14 +10,13 @@ import typer
 from openphone_sync.cli.explain import show_client
 from openphone_sync.cli.options import read_settings
 from openphone_sync.cli.output import echo, print_notice
-from openphone_sync.cli.tables import Side, is_terminal, print_line, print_sides, print_table, show_id
+from openphone_sync.cli.tables import is_terminal, print_line, print_sides, print_table, show_id
 from openphone_sync.config import Settings
 from openphone_sync.errors import RunError
 from openphone_sync.model import Candidate, Decision
 from openphone_sync.run.decide import decide_link, decide_separate, save_decision, undo_decision
-from openphone_sync.views.cards import Card, describe_maker, find_same_emails, find_same_phones
 from openphone_sync.views.review import Review, count_open, read_reviews
-from openphone_sync.views.words import format_day, format_phone
+from openphone_sync.views.sides import make_sides
 from openphone_sync.wiring import change_state, read_state
 
 HELP = """\
@@ -80,45 +79,12 @@ def print_review(review: Review, settings: Settings) -> None:
     print_line(f"  {show_id(review.review_id)}")
     for number, candidate in enumerate(review.candidates, start=1):
         card = review.card_of(candidate)
-        print_sides(("our client", f"candidate {number}"), _make_sides(review.person, card, settings))
+        sides = make_sides(review.person, card, settings.region, settings.source)
+        print_sides(("our client", f"candidate {number}"), sides)
         where = card.address or candidate.subject
         score = f"{candidate.score:.2f}"
         print_line(f"  evidence: {candidate.words}{'' if score in candidate.words else f' ({score})'}")
         print_line(f"  {where}")
-
-
-_NOT_COMPARED = frozenset({""})
-"""Equal values of a row whose sides need not be equal."""
-
-
-def _make_sides(ours: Card, theirs: Card, settings: Settings) -> list[Side]:
-    region = settings.region
-    phones = find_same_phones(ours, theirs, region)
-    same_phones = frozenset(format_phone(one, region) for one in phones)
-    days = [format_day(card.birth_date) for card in (ours, theirs)]
-    single = (
-        ("name", ours.name, theirs.name),
-        ("company", ours.company, theirs.company),
-        ("role", ours.role, theirs.role),
-        ("born", *days),
-    )
-    numbers = [[format_phone(one, region) for one in card.phones] for card in (ours, theirs)]
-    makers = [describe_maker(card, settings.source) for card in (ours, theirs)]
-    single_sides: list[Side] = [(label, _one(own), _one(other), _same(own, other)) for label, own, other in single]
-    return [
-        *single_sides,
-        ("phones", numbers[0], numbers[1], same_phones),
-        ("e-mail", ours.emails, theirs.emails, find_same_emails(ours, theirs)),
-        ("made by", _one(makers[0]), _one(makers[1]), _NOT_COMPARED),
-    ]
-
-
-def _one(value: str) -> list[str]:
-    return [value] if value else []
-
-
-def _same(ours: str, theirs: str) -> frozenset[str]:
-    return frozenset({ours, theirs}) if ours.casefold() == theirs.casefold() else frozenset()
 
 
 # --- one after the other -------------------------------------------------------------------------------------------

@@ -18,12 +18,11 @@ from openphone_sync.cli.output import has_unicode, make_shown, print_shown
 from openphone_sync.documents import describe_when
 from openphone_sync.ops.crontab import find_zone
 from openphone_sync.views.ids import shorten
+from openphone_sync.views.sides import Side
 
 Line = tuple[str, str]
 """A text without line breaks, and its style."""
 Cell = Sequence[Line]
-Side = tuple[str, Sequence[str], Sequence[str], frozenset[str]]
-"""A row of two cards: label, values of either side, and the values that both have."""
 
 GAP = "  "
 _MARK = 6
@@ -133,10 +132,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 def print_sides(heads: tuple[str, str], sides: Iterable[Side]) -> None:
     """Two cards beside each other: ``=`` and green for what both have, yellow for what differs."""
     rows = []
-    for label, ours, theirs, same in sides:
-        if ours or theirs:
-            differs = bool(ours and theirs and not same)
-            rows.append([[(label, "")], *(_make_cell(values, same, differs=differs) for values in (ours, theirs))])
+    for side in sides:
+        if side.ours or side.theirs:
+            cells = (_make_cell(values, side.same, differs=side.differs) for values in (side.ours, side.theirs))
+            rows.append([[(side.label, "")], *cells])
     print_shown("".join(f"{line}\n" for line in _lay_out((" ", *map(make_shown, heads)), rows, rule=False)))
 
 
