@@ -194,6 +194,15 @@ def test_a_new_number_moves_within_its_item() -> None:
     assert [(item.item_id, item.value) for item in merged.draft.phones] == [(f"id-{A}", C), ("id-b", B)]
 
 
+def test_a_new_number_moves_within_its_item_also_when_a_person_removed_the_other_one() -> None:
+    def two(first: str, second: str) -> ContactValues:
+        return replace(values(), phones=(Item("Main Phone", first), Item("Work", second)))
+
+    theirs = replace(written(values()), phones=(RemoteItem("Work", B, "id-b"),))
+    merged = merging(two(A, B), theirs, two(C, D))
+    assert [(item.item_id, item.value) for item in merged.draft.phones] == [("id-b", D), (None, C)]
+
+
 def test_a_number_that_the_api_wrote_differently_is_the_same() -> None:
     theirs = replace(written(values()), phones=(RemoteItem("Main Phone", "(213) 555-0101"),))
     assert merging(values(), theirs, values()).changes == ()
@@ -208,7 +217,8 @@ def test_a_label_that_staff_changed_brings_no_second_item() -> None:
 
 def test_a_relationship_that_turns_renames_the_item() -> None:
     base, ours = values(label="Brother Phone"), values(label="Cousin Phone")
-    assert shown(merging(base, written(base), ours).draft) == {A: "Cousin Phone"}
+    merged = merging(base, written(base), ours)
+    assert (shown(merged.draft), merged.conflicts) == ({A: "Cousin Phone"}, ())
 
 
 def test_a_number_that_both_sides_changed_keeps_both() -> None:
@@ -619,6 +629,11 @@ def test_a_number_typed_over_ours_stays_beside_it_when_ours_is_put_back() -> Non
     assert merging(merged.base, apply(theirs, merged), values(), OVERWRITING).changes == ()
 
 
+def test_of_a_number_that_staff_typed_once_more_ours_is_the_one_with_our_label() -> None:
+    theirs = replace(written(values()), phones=(RemoteItem("Cell", A, "i1"), RemoteItem("Main Phone", A, "i2")))
+    assert merging(values(), theirs, values(), OVERWRITING).changes == ()
+
+
 def test_nothing_in_the_source_overwrites_nothing() -> None:
     theirs = replace(written(values(county=None)), custom_fields=(RemoteField("county", "Kern"),))
     assert merging(values(county=None), theirs, values(county=None), OVERWRITING).changes == ()
@@ -769,7 +784,8 @@ def test_a_date_that_we_wrote_at_midnight_moves_to_noon_with_the_next_write(base
     assert merging(base, theirs, values(dob=NOON)).changes == ()
     written_with = merging(base, theirs, values(role="Criminal Client", dob=NOON))
     assert fields(written_with.draft) == {"dob": NOON}
-    at_once = merging(base, theirs, values(dob=NOON), replace(RULES, rewrite_midnight=True))
+    known = replace(RULES, rewrite_midnight=True, date_keys=frozenset({"dob"}))
+    at_once = merging(base, theirs, values(dob=NOON), known)
     assert [(one.field, one.before, one.after) for one in at_once.changes] == [("customFields.dob", MIDNIGHT, NOON)]
 
 
