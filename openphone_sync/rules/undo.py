@@ -41,6 +41,11 @@ _SCALARS = {
     "role": "role",
     "sourceUrl": "source_url",
 }
+_BASE_FIELDS = {name: attribute for name, attribute in _SCALARS.items() if attribute != "last_name"} | {
+    "phoneNumbers": "phones",
+    "emails": "emails",
+}
+"""Those of which the base holds a value, custom fields aside."""
 _WRITING = frozenset({ActionKind.CREATE, ActionKind.UPDATE, ActionKind.ADOPT, ActionKind.DELETE})
 _NOTHING = Base(ContactValues("", "", ""))
 
@@ -98,6 +103,8 @@ def _undo_update(entry: JournalEntry, contact: RemoteContact | None, link: Link,
     # The base goes back with the contact. Without one nobody knows what of it is ours: it is met again like any other.
     earlier = entry.earlier
     base = earlier.base if earlier and earlier.contact_id == contact.contact_id else None
+    if base and link.base:
+        base = _put_base_back(link.base, base, _find_restored(entry.before, entry.after, contact))
     held = replace(_hold(link, entry), contact_id=contact.contact_id if base else None, base=base)
     why = Why(Reason.ROLLED_BACK, entry.run_id)
     return Restore(held, contact.contact_id, entry.before, entry.after, why, contact, preview)
@@ -164,6 +171,35 @@ def _restore(before: RemoteContact, after: RemoteContact, current: RemoteContact
         unset_external_id=before.external_id is None and current.external_id == after.external_id is not None,
     )
     return draft, kept
+
+
+def _find_restored(before: RemoteContact, after: RemoteContact, current: RemoteContact) -> set[str]:
+    """The fields that go back, as `Base.met` names them, without an item's value."""
+    were, wrote, are = (_list_values(contact) for contact in (before, after, current))
+    names = {*were, *wrote, *are}
+    return {name for name in names if were.get(name) != wrote.get(name) == are.get(name)}
+
+
+def _list_values(contact: RemoteContact) -> dict[str, object]:
+    values: dict[str, object] = {name: getattr(contact, attribute) for name, attribute in _SCALARS.items()}
+    values |= {"phoneNumbers": contact.phones, "emails": contact.emails}
+    return values | {f"customFields:{one.address}": one.value for one in contact.custom_fields}
+
+
+def _put_base_back(current: Base, earlier: Base, restored: set[str]) -> Base:
+    """The earlier base of what is restored. All else keeps its own: a later run may have written it, or a person."""
+    values = {
+        attribute: getattr(earlier.values, attribute) for name, attribute in _BASE_FIELDS.items() if name in restored
+    }
+    fields = {key: value for key, value in current.values.custom_fields if f"customFields:{key}" not in restored}
+    fields |= {key: value for key, value in earlier.values.custom_fields if f"customFields:{key}" in restored}
+    met = {mark for mark in current.met if _field_of(mark) not in restored}
+    met |= {mark for mark in earlier.met if _field_of(mark) in restored}
+    return Base(replace(current.values, **values, custom_fields=tuple(sorted(fields.items()))), frozenset(met))
+
+
+def _field_of(mark: str) -> str:
+    return mark if mark.startswith("customFields:") else mark.partition(":")[0]
 
 
 def _restore_items(

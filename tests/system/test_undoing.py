@@ -316,3 +316,35 @@ def test_what_was_taken_back_is_told_in_one_line_and_released_by_one_command(off
     assert office.run("review", "separate", "--all", "--evidence", "rollback").code == 0
     report = office.sync()
     assert (report["contacts"]["created"], report["contacts"]["held"]) == (9, 1)
+
+
+def test_runs_undone_in_any_order_are_written_again_once_released(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES_ALONE)
+    office.sync()
+    office.change_client(client_id, county="Kern", phone="213-555-0177")
+    earlier = office.sync()["runId"]
+    office.change_client(client_id, county="Inyo")
+    later = office.sync()["runId"]
+    for run_id in (earlier, later):
+        assert office.run("rollback", run_id, "--yes").code == 0
+    contact = office.contact(f"client_{client_id}")
+    assert (set(phones(contact)), office.custom(contact)["County"]) == ({"+12135550134"}, "Kern")
+    assert office.run("review", "separate", "--all", "--evidence", "rollback").code == 0
+    office.sync()
+    contact = office.contact(f"client_{client_id}")
+    assert (set(phones(contact)), office.custom(contact)["County"]) == ({"+12135550177"}, "Inyo")
+
+
+def test_what_staff_typed_over_an_update_outlives_its_rollback_and_release(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES_ALONE)
+    office.sync()
+    office.change_client(client_id, county="Kern", phone="213-555-0177")
+    office.sync()
+    typed = [{"key": office.sandbox.workspace.field_key("County"), "value": "Orange"}]
+    office.sandbox.workspace.edit(office.contact(f"client_{client_id}")["id"], {"customFields": typed})
+    assert office.run("rollback", "latest", "--yes").code == 0
+    assert office.run("review", "separate", "--all", "--evidence", "rollback").code == 0
+    report = office.sync()
+    contact = office.contact(f"client_{client_id}")
+    assert (set(phones(contact)), office.custom(contact)["County"]) == ({"+12135550177"}, "Orange")
+    assert report["conflicts"] == []
