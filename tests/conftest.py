@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+from openphone_sync.cli.signals import ENDING
 from openphone_sync.sandbox import EmbeddedPostgres, SandboxOptions
 from tests.fault_injection import FaultySandbox
 from tests.office import FAST, Office, find_program
@@ -45,6 +47,15 @@ def _skip_without(programs: Iterable[str]) -> None:
     absent = [name for name in programs if find_program(name) is None]
     if absent:
         pytest.skip(f"absent from this machine: {', '.join(absent)}")
+
+
+@pytest.fixture(autouse=True)
+def _keep_signals() -> Iterator[None]:
+    """A command that has ended in this process ignores signals, and the processes of later tests would inherit that."""
+    before = {number: signal.getsignal(number) for number in ENDING}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -23,13 +23,13 @@ import pytest
 from psycopg.rows import dict_row
 
 from openphone_sync.cli.app import run as run_program
+from openphone_sync.cli.signals import ENDING
 from openphone_sync.ops.files import replacing
 from openphone_sync.sandbox import EmbeddedPostgres, load_samples
 from tests.office import wait_until
 
 PROGRAM = (sys.executable, "-m", "openphone_sync")
 SAMPLES = 400
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 ODD_TABLE = r"""
 CREATE TYPE mood AS ENUM ('=calm', 'tense');
@@ -90,10 +90,7 @@ def run(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: 
 
     def run_command(*arguments: str) -> Ran:
         capfdbinary.readouterr()
-        before = {number: signal.getsignal(number) for number in SIGNALS}
         code = run_program(arguments)
-        for number, handler in before.items():
-            signal.signal(number, handler)
         sys.stdout.flush()
         out, err = capfdbinary.readouterr()
         return Ran(code, out, err.decode())
@@ -508,7 +505,7 @@ def is_idle(dsn: str) -> bool:
     return row == (0,)
 
 
-@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("number", ENDING)
 def test_a_signal_leaves_the_old_file_nothing_else_and_no_query(
     dsn: str, execute: Callable[[str], None], tmp_path: Path, number: signal.Signals
 ) -> None:
