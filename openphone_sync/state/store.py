@@ -111,11 +111,20 @@ class Store(Erasing):
             db.executemany("UPDATE clients SET due = 1 WHERE client_id = ?", [(one,) for one in client_ids])
 
     def mark_removed(self, client_ids: Iterable[str]) -> None:
-        """Remember that these clients are gone from the source; their links become orphans."""
+        """Remember that these clients are gone from the source; their links become orphans.
+
+        Rows that a review left to theirs are judged again at the next run.
+        """
         with self._transaction() as db:
             rows = [(client_id,) for client_id in client_ids]
             db.executemany("UPDATE clients SET removed = 1 WHERE client_id = ?", rows)
             db.executemany("UPDATE links SET standing = 'orphaned' WHERE client_id = ?", rows)
+            if rows:
+                db.execute(
+                    "UPDATE clients SET due = 1 WHERE client_id IN (SELECT link.client_id FROM links link "
+                    "JOIN links other ON other.external_id = link.detail JOIN clients gone ON gone.client_id = other.client_id "
+                    "WHERE link.standing = 'skipped' AND link.reason = 'decided_same_person' AND gone.removed)"
+                )
 
     # --- links ---------------------------------------------------------------------------------------------------
 

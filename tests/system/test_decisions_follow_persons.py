@@ -126,3 +126,20 @@ def test_who_comes_back_under_a_new_id_is_not_made_beside_a_contact_that_staff_r
     office.add_client(JAMES_ALONE)
     assert office.sync()["contacts"]["held"] == 1
     assert len(office.contacts()) == 1
+
+
+def test_a_row_left_to_another_by_a_review_takes_its_contact_over_when_that_one_goes(office: Office) -> None:
+    older, younger = office.make_clients(
+        {**JAMES_ALONE, "created_at": "2024-01-01"}, {**JAMES_ALONE, "created_at": "2024-01-02"}
+    )
+    office.sync()
+    assert office.run("review", "link", f"client_{younger}", f"client_{older}").code == 0
+    assert office.sync()["skipped"][0]["code"] == "decided_same_person"
+    office.sql(f"DELETE FROM clients WHERE id::text = '{older}'")
+    office.sync()
+    report = office.sync()  # incremental: nobody waits for the next full run
+    assert (report["contacts"]["adopted"], report["skipped"]) == (1, [])
+    assert len(office.contacts()) == 1
+    office.requests()
+    office.sync("--mode", "full")
+    assert office.requests("POST", "PATCH", "DELETE") == []
