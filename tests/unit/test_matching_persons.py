@@ -413,6 +413,13 @@ def test_contact_that_shows_what_its_row_wrote_is_not_ours_for_that() -> None:
     assert outcome(only(JAMES, contact("a", "James Smith", P1), links=[link(shown, "a")])) == MAKE
 
 
+def test_contact_on_which_staff_typed_the_number_of_a_row_that_was_set_apart_holds_nobody() -> None:
+    other = client("2", "James Smith", P2)
+    apart = [decision(other, JAMES, Choice.SEPARATE)]
+    found = match([JAMES, other], [contact("a", "James Smith", P2, P1)], links=[link(other, "a")], decisions=apart)
+    assert outcomes(found) == [MAKE, ("linked", "a")]
+
+
 def test_rows_of_one_name_with_other_dates_of_birth_are_two_where_staff_typed_the_number() -> None:
     other = client("2", "James Smith", P2, born="1960-02-02")
     theirs = contact("a", "James Smith", P2, P1)
@@ -571,3 +578,7 @@ def test_alternates_own_name_on_a_contact_of_another_source_decides() -> None:
         custom_fields=(RemoteField("person", "Zoe Walker"),),
     )
     assert outcome(only(ANN, theirs)) != ("adopted", "a")
+    misspelt = replace(theirs, custom_fields=(RemoteField("person", "Ann Millar"),))
+    assert outcome(only(ANN, misspelt)) == ("adopted", "a")
+    assert outcome(only(ANN, misspelt, rules=replace(RULES, threshold=1.0))) == HOLD
+    assert outcome(only(ANN, replace(theirs, custom_fields=(RemoteField("person", 5),)))) == ("adopted", "a")

@@ -128,6 +128,8 @@ def test_equal_after_folding(a: str, b: str) -> None:
         ("Bo Fitzgerald", "Bo Fitzgerold", MatchLevel.SIMILAR),
         ("J. Fitzgerald", "J. Fitzgerold", MatchLevel.OTHER),
         ("James Smith", "James Xy Smith", MatchLevel.MORE),
+        ("James Smith", "James Robert Paul Smith", MatchLevel.FULL),
+        ("James Smith", "James Robert Paul Mark Smith", MatchLevel.MORE),
         ("Al Smith", "Ap Smith", MatchLevel.OTHER),
         ("Penelope Buck", "enelope Buck", MatchLevel.SIMILAR),
         ("James Smith", "Jim Smith", MatchLevel.NICKNAME),
@@ -314,3 +316,8 @@ def test_namesakes_that_chance_brings() -> None:
     assert Commonness([]).namesakes(name) == 1.0
     seen = ["James Smith", "James Lee", "Ann Smith", "Bob Day"]
     assert Commonness(map(parse_name, seen)).namesakes(name) == 4 * (2 / 4) * (2 / 4)
+
+
+def test_a_contact_without_a_name_agrees_without_a_score() -> None:
+    found = compare(parse_name("James Smith"), parse_name(""))
+    assert (found.agrees, found.score, found.identical) == (True, 0.0, False)

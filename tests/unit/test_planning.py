@@ -99,7 +99,9 @@ def test_nothing_known_is_created_with_our_source_and_id() -> None:
 
 
 def test_a_row_that_says_what_was_written_is_kept_unread() -> None:
-    [action] = plan_for(JAMES, links=[link(JAMES, "a")]).actions
+    plan = plan_for(JAMES, links=[link(JAMES, "a")])
+    [action] = plan.actions
+    assert plan.declines == ()
     assert isinstance(action, Keep)
     assert (action.kind, action.link.contact_id) == (ActionKind.UNCHANGED, "a")
 
@@ -110,7 +112,7 @@ def test_a_row_that_changed_is_an_update_over_the_old_base() -> None:
     assert isinstance(action, Update)
     assert (action.kind, action.tie, action.contact_id) == (ActionKind.UPDATE, Tie.LINKED, "a")
     assert action.link.base == Base(JAMES.values)
-    assert action.preview is None
+    assert (action.desired, action.evidence, action.preview) == (changed, (), None)
 
 
 def test_a_listed_contact_that_needs_nothing_is_kept_and_its_base_moves() -> None:
@@ -129,6 +131,7 @@ def test_a_listed_contact_that_differs_shows_what_would_change() -> None:
     assert isinstance(action, Update)
     assert action.preview is not None
     assert [change.field for change in action.preview.changes] == ["role"]
+    assert (action.desired, action.evidence, action.seen) == (changed, (), there)
 
 
 def test_a_contact_whose_last_write_failed_is_read_again_whatever_the_list_shows() -> None:
@@ -265,7 +268,7 @@ def test_a_skipped_alternate_gives_up_the_contact_that_moved_to_another_slot() -
     bob2 = replace(BOB, external_id="client_1_alt_2", slot=2)
     plan = plan_for(JAMES, unfit, bob2, links=[link(JAMES, "j"), link(BOB, "b")])
     rows = {action.link.external_id: action.link for action in plan.actions}
-    assert (rows["client_1_alt_1"].standing, rows["client_1_alt_1"].contact_id) == (Standing.SKIPPED, None)
+    assert rows["client_1_alt_1"] == link(unfit, None, standing=Standing.SKIPPED, base=None, why=Why(Reason.NO_PHONE))
     assert rows["client_1_alt_2"].contact_id == "b"
 
 
@@ -274,6 +277,16 @@ def test_a_skipped_contact_that_nobody_knew_gets_a_row_with_its_reason() -> None
     [action] = plan_for(skipped=(nameless,)).actions
     row = Link("client_2_alt_3", "2", 3, Standing.SKIPPED, why=Why(Reason.NO_NAME))
     assert action == Keep(ActionKind.SKIP, row, why=Why(Reason.NO_NAME))
+
+
+def test_a_row_that_makes_no_contact_any_more_gives_up_the_contact_that_moved_to_another_slot() -> None:
+    nameless = Skipped("client_1_alt_1", "1", 1, Why(Reason.ID_TOO_LONG))
+    bob2 = replace(BOB, external_id="client_1_alt_2", slot=2)
+    plan = plan_for(JAMES, bob2, skipped=(nameless,), links=[link(JAMES, "j"), link(BOB, "b")])
+    rows = {action.link.external_id: action.link for action in plan.actions}
+    assert rows["client_1_alt_2"].contact_id == "b"
+    given_up = link(BOB, None, standing=Standing.SKIPPED, base=None, why=Why(Reason.ID_TOO_LONG))
+    assert rows["client_1_alt_1"] == given_up
 
 
 # --- what only passes through --------------------------------------------------------------------------------------------

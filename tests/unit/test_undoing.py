@@ -206,6 +206,13 @@ def test_items_that_a_person_changed_since_stay_and_are_listed(name: str, attrib
     assert action.preview.conflicts == (Conflict(name, "remote"),)
 
 
+def test_an_item_that_is_known_by_its_value_only_is_left_out() -> None:
+    wrote = replace(THERE, phones=(RemoteItem("Main Phone", P1),))
+    action = undo(entry(ActionKind.UPDATE, after=wrote), wrote)
+    assert isinstance(action, Restore)
+    assert action.preview.draft.phones == BEFORE.phones
+
+
 def test_another_contact_in_its_place_is_left_alone() -> None:
     row = link(JAMES, "b")
     assert reason(undo(entry(ActionKind.UPDATE), THERE, row), row) is Reason.REPLACED_SINCE
