@@ -52,6 +52,7 @@ def client(
             role="Civil Client",
             phones=tuple(Item("Main Phone", phone) for phone in phones),
             emails=(Item("Email", email),) if email else (),
+            custom_fields=(("born", born),) if born else (),
         ),
         birth_date=born,
         **{"seniority": ("2024-01-01", client_id), **more},

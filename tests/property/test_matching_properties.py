@@ -60,8 +60,15 @@ def some_wanted(draw: st.DrawFn, client_id: str, slot: int) -> DesiredContact:
     shown = f"James Smith - {draw(st.sampled_from(['Brother', 'Wife']))}" if slot else name or "X"
     phones = draw(st.lists(st.sampled_from(PHONES), max_size=2, unique=True))
     emails = draw(st.lists(st.sampled_from(EMAILS), max_size=0 if slot else 1))
+    born = None if slot else draw(st.sampled_from(BIRTHS))
+    lacks_field = draw(st.integers(0, 3)) == 0  # a workspace without the custom field
     values = ContactValues(
-        shown, "", "", tuple(Item("Main", p) for p in phones), tuple(Item("Email", e) for e in emails)
+        shown,
+        "",
+        "",
+        tuple(Item("Main", p) for p in phones),
+        tuple(Item("Email", e) for e in emails),
+        (("born", born),) if born and not lacks_field else (),
     )
     return DesiredContact(
         external_id=f"client_{client_id}" + (f"_alt_{slot}" if slot else ""),
@@ -69,7 +76,7 @@ def some_wanted(draw: st.DrawFn, client_id: str, slot: int) -> DesiredContact:
         slot=slot,
         person=name if slot else shown,
         values=values,
-        birth_date=None if slot else draw(st.sampled_from(BIRTHS)),
+        birth_date=born,
         unfit=None if phones else Reason.NO_PHONE,
         seniority=(draw(st.sampled_from(["2023", "2024"])), client_id),
     )

@@ -128,9 +128,9 @@ def base_of(link: Link | None) -> ContactValues | None:
     return link.base.values if link and link.base else None
 
 
-def birth_in(base: ContactValues | None, birth_field: str | None) -> str | None:
-    """The ISO date of birth that was written, or None."""
-    value = dict(base.custom_fields).get(birth_field) if base and birth_field else None
+def birth_in(values: ContactValues | None, birth_field: str | None) -> str | None:
+    """The ISO date of birth that is written, or None."""
+    value = dict(values.custom_fields).get(birth_field) if values and birth_field else None
     day = find_day(value) if isinstance(value, str) else None
     return day.isoformat() if day else None
 

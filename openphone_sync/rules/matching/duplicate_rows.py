@@ -67,7 +67,9 @@ def _is_decided_double(known: Link | MatchResult | None) -> bool:
 
 def _make_row(ledger: Ledger, desired: DesiredContact) -> Row:
     claim = (ledger.is_open(desired), *rank(desired))
-    return Row(desired.external_id, ledger.context.human(desired), desired.birth_date, claim, desired)
+    # As it is written, not as the row has it: of a row that is not in play, no run knows more than that.
+    birth = birth_in(desired.values, ledger.context.rules.birth_field)
+    return Row(desired.external_id, ledger.context.human(desired), birth, claim, desired)
 
 
 def _find_rows_not_in_play(ledger: Ledger, phones: AbstractSet[str]) -> Mapping[str, list[Row]]:

@@ -12,7 +12,7 @@ from functools import cache
 
 from openphone_sync.model import Candidate, Decision, DesiredContact, Reason, RemoteContact, Tie, Why
 from openphone_sync.rules.matching.alternates import linked_alternates, meet_linked
-from openphone_sync.rules.matching.context import Context, base_of, find_client_id, key_of, person_of
+from openphone_sync.rules.matching.context import Context, base_of, birth_in, find_client_id, key_of, person_of
 from openphone_sync.rules.matching.decisions import make_human
 from openphone_sync.rules.matching.duplicate_rows import are_separate, duplicate_rows
 from openphone_sync.rules.matching.index import Birth, Match, birth_of, compare_births
@@ -272,13 +272,13 @@ def _is_person_of_owner(ledger: Ledger, context: Context, match: Match, owner: O
     desired = match.desired
     if are_separate(ledger, desired, owner.external_id, owner.human, owner.desired) or match.birth is Birth.OTHER:
         return False
-    if owner.desired and compare_births(desired.birth_date, owner.desired.birth_date) is Birth.OTHER:
+    theirs = owner.desired.values if owner.desired else base_of(owner.link)
+    births = [birth_in(values, context.rules.birth_field) for values in (desired.values, theirs)]
+    if compare_births(*births) is Birth.OTHER:
         return False
     if same_person(context.name(desired), owner.human.name):
         return True
-    base = base_of(owner.link)
-    written = owner.desired.values.first_name if owner.desired else base.first_name if base else ""
-    if match.contact.display_name == written:
+    if match.contact.display_name == (theirs.first_name if theirs else ""):
         return False  # the row that it was written for has said already that it is somebody else
     own = context.compare_own_name(desired, match.contact)
     return own.level >= MatchLevel.NICKNAME and not own.suffix_differs
