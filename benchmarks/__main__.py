@@ -11,6 +11,7 @@ from benchmarks.readme import write_section
 
 SECTIONS = {
     "first_sync": "The first sync",
+    "listing": "Listing a workspace",
     "nothing_changed": "A night on which nothing changed, and one row in all",
     "mapping_speed": "Mapping",
     "matching_quality": "Who is who: quality",

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import peak
 from openphone_sync.sandbox import SandboxOptions, SandboxServer
 
 CONVERSATIONS, LONG = 25, 100
@@ -129,16 +130,8 @@ def _time(command: list[str], environment: dict[str, str]) -> float:
     return time.monotonic() - began
 
 
-# The peak is VmHWM: ru_maxrss begins with that of the parent, which is the sandbox here.
 def _fetch(sandbox: SandboxServer, folder: Path, settings: dict[str, str]) -> Fetched:
     sandbox.forget_requests()
-    code = (
-        "import sys, atexit, re, pathlib\n"
-        "from openphone_sync.cli import main\n"
-        "peak = lambda: re.search(r'VmHWM:\\s+(\\d+)', pathlib.Path('/proc/self/status').read_text())[1]\n"
-        "atexit.register(lambda: sys.stderr.write(f'\\n{peak()}'))\n"
-        "main()\n"
-    )
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
@@ -147,7 +140,7 @@ def _fetch(sandbox: SandboxServer, folder: Path, settings: dict[str, str]) -> Fe
         "OPENPHONE_API_KEY": sandbox.options.key,
     }
     done = subprocess.run(
-        [sys.executable, "-c", code, "archive", "fetch", str(folder / "archive"), "--media", "--transcripts", "--json"],
+        [*peak.COMMAND, "archive", "fetch", str(folder / "archive"), "--media", "--transcripts", "--json"],
         env=environment | settings,
         capture_output=True,
         text=True,
@@ -156,4 +149,4 @@ def _fetch(sandbox: SandboxServer, folder: Path, settings: dict[str, str]) -> Fe
     received = sorted(one.received_at for one in sandbox.requests)
     busiest = max(bisect_left(received, start + 1.0) - index for index, start in enumerate(received))
     rate = (len(received) - 1) / (received[-1] - received[0])
-    return Fetched(json.loads(done.stdout), int(done.stderr.rpartition("\n")[2]) / 1024, rate, busiest)
+    return Fetched(json.loads(done.stdout), peak.parse_peak_mb(done.stderr), rate, busiest)

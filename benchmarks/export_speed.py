@@ -23,6 +23,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from benchmarks import peak
 from openphone_sync.sandbox import EmbeddedPostgres, load_samples
 
 SAMPLES = 2000
@@ -40,15 +41,6 @@ SELECT gen_random_uuid(), conversation_id || g, phone_number, customer_name, emp
        unread_count, last_read_at, knowledge_extracted, extraction_result, knowledge_id
 FROM openphone_conversations, generate_series(0, {rows} / {samples}) AS g LIMIT {rows};
 ALTER TABLE {table} ADD PRIMARY KEY (id);
-"""
-
-# The program in a process of its own; its peak (VmHWM) goes to stderr, since ru_maxrss begins with the parent's.
-MEASURED = """
-import runpy, sys
-try:
-    runpy.run_module("openphone_sync", run_name="__main__")
-finally:
-    sys.stderr.write(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
 """
 
 
@@ -160,10 +152,10 @@ class Bench:
     def run_export(self, name: str, table: str, ending: str) -> None:
         """The program as its user starts it: interpreter, imports, fsync and all."""
         output = str(self.folder / f"out.{ending}")
-        command = [sys.executable, "-c", MEASURED, "export-conversations", "-q", "--table", table, "-o", output]
+        command = [*peak.COMMAND, "export-conversations", "-q", "--table", table, "-o", output]
         environment = {**os.environ, "DATABASE_URL": self.dsn}
-        done = subprocess.run(command, check=True, env=environment, stderr=subprocess.PIPE)
-        self.peaks[name] = max(self.peaks.get(name, 0.0), int(done.stderr) * 1024 / 1e6)
+        done = subprocess.run(command, check=True, env=environment, stderr=subprocess.PIPE, text=True)
+        self.peaks[name] = max(self.peaks.get(name, 0.0), peak.parse_peak_mb(done.stderr))
 
     def run_offset(self, table: str) -> None:
         """What the export replaces."""

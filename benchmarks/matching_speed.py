@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from rapidfuzz.distance import JaroWinkler
 from benchmarks.matching_quality import NOTHING_KNOWN, RULES, make_remote, make_table, make_wanted
 from benchmarks.office import Census, Office
 from benchmarks.on_demand import fetch_package
+from benchmarks.peak import read_peak_mb
 from openphone_sync.model import DesiredContact, Holds, RemoteContact
 from openphone_sync.rules.matching import RemoteIndex, match_contacts
 from openphone_sync.rules.phones import normalise_phone
@@ -43,7 +43,7 @@ def make_world(contacts: int, seed: int) -> tuple[list[DesiredContact], list[Rem
 def measure(contacts: int, seed: int) -> dict[str, float]:
     """Seconds and megabytes of one size, the making of the world not counted in the seconds."""
     wanted, remote = make_world(contacts, seed)
-    before = _megabytes()
+    before = read_peak_mb()
     start = time.perf_counter()
     index = RemoteIndex(remote, lambda text: normalise_phone(text, "US"), complete=True)
     indexed = time.perf_counter()
@@ -54,7 +54,7 @@ def measure(contacts: int, seed: int) -> dict[str, float]:
         "index_s": indexed - start,
         "match_s": matched - indexed,
         "before_mb": before,
-        "peak_mb": _megabytes(),
+        "peak_mb": read_peak_mb(),
         "held_strangers": sum(isinstance(result, Holds) for result in results[len(wanted) // 2 :]),
         "brute_s": _time_brute_force(wanted, remote),
     }
@@ -68,10 +68,6 @@ def _time_brute_force(wanted: Sequence[DesiredContact], remote: Sequence[RemoteC
     for desired in sample:
         process.extract(desired.person.lower(), names, scorer=JaroWinkler.similarity, score_cutoff=0.9, limit=None)
     return (time.perf_counter() - start) * len(wanted) / len(sample)
-
-
-def _megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
 
 
 def make_report(seed: int = 1, sizes: Sequence[int] = SIZES, *, long: bool = False) -> str:

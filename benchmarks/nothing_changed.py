@@ -22,6 +22,7 @@ from pathlib import Path
 
 import psycopg
 
+from benchmarks import peak
 from benchmarks.clients import fill_clients
 from openphone_sync.config import Settings
 from openphone_sync.config.mapping_file import load_built_in
@@ -152,30 +153,18 @@ def _links(block: list[ClientRow], fields: FieldMap, sandbox: SandboxServer) -> 
 
 def _sync(settings: Settings) -> Night:
     """One sync in a process of its own."""
-    command = [sys.executable, "-m", "openphone_sync", "sync", "--json", "--batch-size", "1000"]
-    time_s, out = _run(command, make_environment(settings))
-    report, peak_kb = json.loads(out[: out.rstrip().rfind("\n")]), int(out.splitlines()[-1])
-    return Night(time_s, report["requests"]["total"], peak_kb / 1024)
+    command = [*peak.COMMAND, "sync", "--json", "--batch-size", "1000"]
+    time_s, done = _run(command, make_environment(settings))
+    return Night(time_s, json.loads(done.stdout)["requests"]["total"], peak.parse_peak_mb(done.stderr))
 
 
-def _run(command: list[str], environment: dict[str, str]) -> tuple[float, str]:
-    """Seconds and output of a command; for a sync, the last line is its peak memory in KB."""
-    code = (
-        "import resource, subprocess, sys; done = subprocess.run(sys.argv[1:], capture_output=True, text=True); "
-        "sys.stdout.write(done.stdout); sys.stderr.write(done.stderr); "
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(done.returncode)"
-    )
+def _run(command: list[str], environment: dict[str, str]) -> tuple[float, subprocess.CompletedProcess[str]]:
+    """Seconds of a command, and what it wrote."""
     started = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-c", code, *command],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr)
-    return time.monotonic() - started, done.stdout
+    return time.monotonic() - started, done
 
 
 def make_environment(settings: Settings) -> dict[str, str]:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 import typer
 
-from openphone_sync.cli.explain import show_client
 from openphone_sync.cli.options import read_settings
 from openphone_sync.cli.output import echo, print_notice
 from openphone_sync.cli.tables import is_terminal, print_line, print_sides, print_table, show_id
@@ -142,6 +141,8 @@ class _Walk:
             for line in HELP.splitlines():
                 print_line(line)
         elif answer == "e":
+            from openphone_sync.cli.explain import show_client  # noqa: PLC0415  # 80 ms: most reviews need none
+
             show_client(self._context, review.link.client_id)
         elif answer == "u":
             self._undo()
