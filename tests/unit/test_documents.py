@@ -25,6 +25,23 @@ def test_what_a_terminal_would_obey_is_shown_as_an_escape() -> None:
     assert escape_text("half \ud83d") == "half \\ud83d"
 
 
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from([OBEYED, "half \ud83d", '\\"/']),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=3), values, max_size=3),
+)
+
+
+@given(VALUES, VALUES)
+def test_a_long_document_is_written_as_a_short_one(first: object, second: object) -> None:
+    short, long = (to_json({"long": "x" * length, "first": first, "second": second}) for length in (1, 100_000))
+    assert long.replace("x" * 100_000, "x", 1) == short
+
+
 @pytest.mark.parametrize(
     "text", ["Zoë Ångström", "Анна", "山田 太郎", "עמית", "علي", "👩‍👩‍👧 👍🏽", "Ann\xa0Lee", "O’Brien; 'x' \\n"]
 )
