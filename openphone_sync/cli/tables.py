@@ -13,12 +13,15 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 from openphone_sync.cli.output import has_unicode, make_shown, print_shown
 from openphone_sync.documents import describe_when
 from openphone_sync.ops.crontab import find_zone
 from openphone_sync.views.ids import shorten
-from openphone_sync.views.sides import Side
+
+if TYPE_CHECKING:  # `status` must not load the model
+    from openphone_sync.views.sides import Side
 
 Line = tuple[str, str]
 """A text without line breaks, and its style."""
