@@ -229,6 +229,11 @@ def test_decline_follows_an_alternate_to_another_slot() -> None:
     assert reason_of(results[1]) == (Reason.DELETED_TWICE, "")
 
 
+def test_who_was_deleted_twice_does_not_come_back_by_a_contact_that_carries_the_id() -> None:
+    ours = contact("d", "James Smith - Brother", P2, external_id=ANN.external_id, source=OURS)
+    assert outcome(only(ANN, ours, links=[declined(ANN)])) == SKIP
+
+
 def test_somebody_else_in_the_slot_of_a_declined_person_starts_afresh() -> None:
     assert outcome(only(alternate("1", 1, "Zoe Walker", P4), links=[declined(ANN)])) == MAKE
     assert outcome(only(client("1", "Zoe Walker", P4), links=[declined(JAMES)])) == MAKE

@@ -97,7 +97,7 @@ def _assign(ledger: Ledger, client_id: str, alternates: Sequence[DesiredContact]
         (-fit, place.slot != desired.slot, desired.slot, place.slot, place.contact_id, desired, place)
         for desired in alternates
         for place in places
-        if not context.is_separate(desired, place.contact_id) and (fit := _rate(context, desired, place))
+        if not _is_refused(context, desired, place) and (fit := _rate(context, desired, place))
     ]
     used: set[str] = set()
     placed: set[int] = set()
@@ -118,6 +118,12 @@ def _assign(ledger: Ledger, client_id: str, alternates: Sequence[DesiredContact]
     left_slots = {place.slot for place in left}
     newcomers = [desired for desired in alternates if desired.slot in left_slots and desired.slot not in placed]
     ledger.handed_over.update(key_of(desired) for desired in newcomers)
+
+
+def _is_refused(context: Context, desired: DesiredContact, place: Place) -> bool:
+    """Whether a review set them apart, or who was deleted twice would come back by a contact that the state does not know."""
+    declined = place.link is None and key_of(desired) in context.decisions.declined
+    return declined or context.is_separate(desired, place.contact_id)
 
 
 def _rate(context: Context, desired: DesiredContact, place: Place) -> int:
