@@ -102,7 +102,8 @@ class PostgresConversations:
         """Records of RFC 4180; cells that begin like a formula get an apostrophe before them unless ``raw``."""
         statement = self._cells(selection, raw=raw)
         for messages in self._copy(sql.SQL(_CSV_COPY).format(statement)):
-            yield Block(len(messages), self._mend(b"".join(bytes(one[:-1]) + b"\r\n" for one in messages)))
+            records = b"\r\n".join([*(one[:-1] for one in messages), b""])
+            yield Block(len(messages), self._mend(records))
 
     def read_counts(self) -> ConversationCounts:
         """Totals over the whole table."""
