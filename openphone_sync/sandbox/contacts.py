@@ -485,6 +485,8 @@ def _pick(values: Json, names: Iterable[str]) -> Json:
 
 
 def _select(listed: Iterable[Json], external_ids: frozenset[str], sources: frozenset[str]) -> list[Json]:
+    if not external_ids and not sources:
+        return list(listed)  # 20,000 of them for each page: looking at each would take 2 ms
     return [
         each
         for each in listed
