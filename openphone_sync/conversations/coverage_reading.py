@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -59,9 +60,12 @@ def measure(
     """
     now, region = tools.clock.now(), tools.rules.region
     since = now - days * DAY_S
-    own = [str(one.get("number") or "") for one in tools.reader.read_numbers()]
+    with ThreadPoolExecutor(1) as pool:  # neither list needs the other
+        numbers = pool.submit(tools.reader.read_numbers)
+        conversations = [] if stored else _read_conversations(tools.reader, since)
+    own = [str(one.get("number") or "") for one in numbers.result()]
     if stored is None:
-        activities = find_activities(_read_conversations(tools.reader, since), own, since, region)
+        activities = find_activities(conversations, own, since, region)
     else:
         activities = join_activities(stored(since), own, region)
     named = find_named(contacts, region)
