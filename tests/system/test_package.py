@@ -275,7 +275,7 @@ def test_init_alone_leads_from_the_wheel_to_a_tested_and_scheduled_sync(python: 
         (SCHEDULE, "y\r"),
         program=(program,),
     )
-    assert terminal.finish() == SCHEDULED, terminal.shown
+    assert terminal.finish() in SCHEDULED, terminal.shown
     assert (home / ".config" / "openphone-sync" / "env").exists()
     line = next(line for line in newcomer.crontab.read_text().splitlines() if line.startswith("0 2 * * * "))
     assert line.startswith(
