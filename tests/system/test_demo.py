@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -152,8 +153,12 @@ def test_a_command_that_a_signal_ends_fails_the_demo(short: Path) -> None:
 
 def find_commands(parent: int, word: str) -> list[int]:
     """Process ids of the children of a process that have a word on their command line."""
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return [int(pid) for pid in children if f"\0{word}\0" in Path(f"/proc/{pid}/cmdline").read_text()]
+    found = []
+    for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if f"\0{word}\0" in Path(f"/proc/{pid}/cmdline").read_text():
+                found.append(int(pid))
+    return found
 
 
 def read_exports(sandbox: subprocess.Popen[str]) -> dict[str, str]:
