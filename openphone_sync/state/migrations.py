@@ -306,9 +306,10 @@ def _migrate_to_2(db: sqlite3.Connection) -> None:
         """
     )
     db.execute("DROP TABLE old_links")
-    from openphone_sync.state.adoptions import mark_adopted  # noqa: PLC0415  # the rules: 60 ms that every look saves
+    if db.execute("SELECT 1 FROM links").fetchone():
+        from openphone_sync.state.adoptions import mark_adopted  # noqa: PLC0415  # the rules: 60 ms; a new state saves them
 
-    mark_adopted(db)
+        mark_adopted(db)
     db.execute("UPDATE journal SET link = new_link(link) WHERE link IS NOT NULL")
     db.execute(
         """
