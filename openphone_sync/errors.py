@@ -28,6 +28,8 @@ from collections.abc import Mapping
 BUG = 70
 """EX_SOFTWARE of sysexits.h."""
 
+BUG_ENDED_RUN = "a bug ended the run; look into the log in the state folder, and report it"
+
 EXIT_CODES: Mapping[int, str] = {
     0: "done; nothing failed",
     1: "done, but some contacts failed, or a check did",

@@ -29,7 +29,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from openphone_sync.config import Settings
 from openphone_sync.documents import describe_contacts
-from openphone_sync.errors import BUG, EXIT_CODES, ConfigurationError, LockedError, RunError
+from openphone_sync.errors import BUG, BUG_ENDED_RUN, EXIT_CODES, ConfigurationError, LockedError, RunError
 from openphone_sync.ops.files import check_state_dir, save_text
 from openphone_sync.ops.logging import OPERATOR, find_redactor
 
@@ -108,7 +108,7 @@ def watching(settings: Settings, *, complete: bool = True) -> Iterator[Watch]:
         notify_end(settings, watch)
         raise
     except Exception:
-        watch.message = "a bug ended the run; look into the log in the state folder, and report it"
+        watch.message = BUG_ENDED_RUN
         watch.exit_code = BUG
         notify_end(settings, watch)
         raise

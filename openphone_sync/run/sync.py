@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from openphone_sync.documents import format_time
-from openphone_sync.errors import InterruptedRunError, RunError, SafetyStopError, StaleError
+from openphone_sync.errors import BUG_ENDED_RUN, InterruptedRunError, RunError, SafetyStopError, StaleError
 from openphone_sync.model import ActionKind, DesiredContact, Done, Keep, RunRecord
 from openphone_sync.ops.alerts import Watch, notify_end
 from openphone_sync.rules.planning import Plan
@@ -94,8 +94,7 @@ def carry_out(planner: Planner, options: SyncOptions, context: Context, header: 
     except RunError as error:
         report = _end(error, context, header)
     except BaseException:
-        message = "a bug ended the run; look into the log in the state folder, and report it"
-        record(_end(RunError(message), context, header), context)
+        record(_end(RunError(BUG_ENDED_RUN), context, header), context)
         raise
     record(report, context)
     return report
