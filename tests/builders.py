@@ -144,6 +144,10 @@ def only(desired: DesiredContact, *contacts: RemoteContact, **more: Any) -> Matc
     return match([desired], contacts, **more).results[0]
 
 
+MAKE, MAKE_AGAIN, HOLD, SKIP = ("make", None), ("make again", None), ("hold", None), ("skip", None)
+"""What `outcome` returns where no contact is met."""
+
+
 def outcome(result: MatchResult) -> tuple[str, str | None]:
     """In short: how it is tied to which contact, or what else is done."""
     match result:

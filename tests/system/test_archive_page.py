@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import re
 import stat
-import subprocess
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,7 +15,8 @@ from typing import Any
 import pytest
 
 from openphone_sync.sandbox.media import make_media
-from tests.office import JAMES, Office, find_program
+from tests.browser import browse
+from tests.office import JAMES, Office
 from tests.system.test_archive import ANN, BOB, EMPTY, fetch, start
 
 pytestmark = pytest.mark.parametrize("sandbox", [EMPTY], indirect=True, ids=["empty"])
@@ -178,21 +178,11 @@ def test_a_damaged_archive_makes_no_page(office: Office) -> None:
     assert (ran.code, "missing or changed" in ran.err, (office.folder / "page.html").exists()) == (2, True, False)
 
 
-def browse(office: Office, *options: str) -> tuple[float, str]:
-    """Seconds that a headless browser takes, and what it says."""
-    program = find_program("chromium")
-    assert program is not None
-    command = [
-        program,
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        f"--user-data-dir={office.folder}/browser",
-        *options,
-    ]
+def time_browsing(office: Office, *options: str) -> float:
+    """Seconds that a headless browser takes."""
     began = time.monotonic()
-    done = subprocess.run(command, cwd=office.folder, capture_output=True, text=True, check=True, timeout=180)
-    return time.monotonic() - began, done.stdout
+    browse(office, *options)
+    return time.monotonic() - began
 
 
 @pytest.mark.system("chromium")
@@ -209,9 +199,9 @@ def test_ten_thousand_messages_load_and_print(office: Office) -> None:
     assert page.count("data:image/png") == MANY // 100
     (office.folder / "empty.html").write_text("<!DOCTYPE html><title>empty</title>")
     browse(office, "--dump-dom", f"file://{office.folder}/empty.html")  # makes its profile
-    start_up, _ = browse(office, "--dump-dom", f"file://{office.folder}/empty.html")
-    loaded, _ = browse(office, "--screenshot=page.png", f"file://{office.folder}/page.html")
-    printed, _ = browse(office, "--print-to-pdf=page.pdf", f"file://{office.folder}/page.html")
+    start_up = time_browsing(office, "--dump-dom", f"file://{office.folder}/empty.html")
+    loaded = time_browsing(office, "--screenshot=page.png", f"file://{office.folder}/page.html")
+    printed = time_browsing(office, "--print-to-pdf=page.pdf", f"file://{office.folder}/page.html")
     assert page.count('<tr class="incoming">') == MANY
     assert (office.folder / "page.pdf").read_bytes().startswith(b"%PDF")
     busy = max(1.0, start_up)  # a machine that needs more than a second for an empty page has other things to do

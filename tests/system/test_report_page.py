@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import re
 import stat
-import subprocess
 from html.parser import HTMLParser
 from typing import Any
 
@@ -13,7 +12,8 @@ import pytest
 
 from openphone_sync.sandbox.options import CUSTOM_FIELDS
 from openphone_sync.views.cards import CONTACT_ADDRESS
-from tests.office import JAMES, JAMES_ALONE, Office, find_program
+from tests.browser import browse
+from tests.office import JAMES, JAMES_ALONE, Office
 from tests.report_scene import live_a_month
 
 pytestmark = pytest.mark.parametrize("sandbox", [{"custom_fields": CUSTOM_FIELDS}], indirect=True, ids=["all fields"])
@@ -243,22 +243,6 @@ addEventListener("load", () => {{
 }});
 </script>
 """
-
-
-def browse(office: Office, *options: str) -> tuple[str, str]:
-    """What a headless browser prints, and the messages of its console."""
-    program = find_program("chromium")
-    assert program is not None
-    command = [
-        program,
-        "--headless=new",
-        "--no-sandbox",
-        "--hide-scrollbars",
-        f"--user-data-dir={office.folder}/browser",
-    ]
-    command += ["--enable-logging=stderr", "--v=0", "--allow-file-access-from-files", *options]
-    done = subprocess.run(command, cwd=office.folder, capture_output=True, text=True, check=True, timeout=120)
-    return done.stdout, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
 
 
 @pytest.mark.system("chromium")

@@ -19,12 +19,16 @@ from openphone_sync.model import (
 from openphone_sync.rules.matching import RemoteIndex
 from openphone_sync.rules.matching.index import Birth, compare_births
 from tests.builders import (
+    HOLD,
+    MAKE,
+    MAKE_AGAIN,
     OURS,
     P1,
     P2,
     P3,
     P4,
     RULES,
+    SKIP,
     alternate,
     client,
     contact,
@@ -39,7 +43,6 @@ from tests.builders import (
     reason_of,
 )
 
-MAKE, MAKE_AGAIN, HOLD, SKIP = ("make", None), ("make again", None), ("hold", None), ("skip", None)
 OWNED = (Reason.OWNED_BY_INTEGRATION, "")
 JAMES = client("1", "James Smith", P1)
 

@@ -37,12 +37,16 @@ from openphone_sync.rules.matching.passes import (
 from openphone_sync.rules.merging import MergeRules
 from openphone_sync.rules.names import parse_name
 from tests.builders import (
+    HOLD,
+    MAKE,
+    MAKE_AGAIN,
     OURS,
     P1,
     P2,
     P3,
     P4,
     RULES,
+    SKIP,
     alternate,
     client,
     contact,
@@ -57,7 +61,6 @@ from tests.builders import (
     reason_of,
 )
 
-MAKE, MAKE_AGAIN, HOLD, SKIP = ("make", None), ("make again", None), ("hold", None), ("skip", None)
 JAMES = client("1", "James Smith", P1)
 ANN, BOB = alternate("1", 1, "Ann Miller", P2), alternate("1", 2, "Bob Jones", P3)
 SWAPPED = [in_slot(BOB, 1), in_slot(ANN, 2)]
