@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TextIO
 
@@ -91,8 +91,9 @@ def finish_on_signal(notice: Callable[[str], None], grace_s: float = GRACE_S) ->
             _detach(terminals)
         if not stop.number:
             stop.number = number
-            notice("stopping: requests in flight are finished and recorded; press Ctrl-C again to stop at once")
             stop.event.set()
+            with suppress(RuntimeError):  # the signal came in the middle of a write to the same stream
+                notice("stopping: requests in flight are finished and recorded; press Ctrl-C again to stop at once")
 
     with _handling(handle, grace_s):
         yield stop
