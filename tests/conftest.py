@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from openphone_sync.cli.signals import ENDING
 from openphone_sync.sandbox import EmbeddedPostgres, SandboxOptions
 from tests.fault_injection import FaultySandbox
-from tests.office import FAST, Office, find_program
+from tests.office import FAST, Office, empty_database, find_program, open_office
 
 # No test is timed: a busy machine must not fail one.
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -32,9 +31,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Most mutants are killed by a unit test, which takes milliseconds."""
     if hypothesis.settings.get_current_profile_name() == "mutation":
         items.sort(key=lambda item: "property" in item.nodeid)
-
-
-_numbers = itertools.count(1)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -65,12 +61,24 @@ def postgres() -> Iterator[EmbeddedPostgres]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def shared_dsn(postgres: EmbeddedPostgres) -> str:
+    """The database of all tests; `dsn` gives it to one at a time."""
+    return postgres.create_database("office")
+
+
 @pytest.fixture
-def dsn(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """An empty database."""
-    name = f"test_{next(_numbers)}"
-    yield postgres.create_database(name)
-    postgres.drop_database(name)
+def dsn(shared_dsn: str) -> Iterator[str]:
+    """An empty database. It is emptied after the test, which takes a tenth of making another."""
+    yield shared_dsn
+    empty_database(shared_dsn)
+
+
+@pytest.fixture
+def another_dsn(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A second empty database, for tests in which the office moves."""
+    yield postgres.create_database("another")
+    postgres.drop_database("another")
 
 
 @pytest.fixture
@@ -81,9 +89,10 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[FaultySandbox]:
 
 
 @pytest.fixture
-def office(dsn: str, sandbox: FaultySandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
+def office(dsn: str, sandbox: FaultySandbox, tmp_path: Path) -> Iterator[Office]:
     """A law office: its database, its OpenPhone, its state folder, and the command line."""
-    return Office(dsn, sandbox, tmp_path, monkeypatch)
+    with open_office(dsn, sandbox, tmp_path) as office:
+        yield office
 
 
 @pytest.fixture

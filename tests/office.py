@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,7 @@ class Office:
             "COLUMNS": "160",
         }
         self._monkeypatch = monkeypatch
+        self._connection: psycopg.Connection[Any] | None = None
         monkeypatch.chdir(folder)
 
     # --- the command line ------------------------------------------------------------------------------------------
@@ -118,14 +119,12 @@ class Office:
 
     def sql(self, statement: str, *values: Any) -> list[Any]:
         """Run a statement; its rows."""
-        with psycopg.connect(self.dsn, autocommit=True) as connection:
-            cursor = connection.execute(statement.encode(), values)  # doubled % where it is meant as one
-            return cursor.fetchall() if cursor.description else []
+        cursor = self._connect().execute(statement.encode(), values)  # doubled % where it is meant as one
+        return cursor.fetchall() if cursor.description else []
 
     def insert_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement once for each row of values."""
-        with psycopg.connect(self.dsn, autocommit=True) as connection:
-            connection.cursor().executemany(statement.encode(), rows)
+        self._connect().cursor().executemany(statement.encode(), rows)
 
     def make_clients(self, *rows: Mapping[str, Any]) -> list[str]:
         """The Supabase table with these rows; their ids."""
@@ -137,8 +136,7 @@ class Office:
         statement = sql.SQL("INSERT INTO clients ({}) VALUES ({}) RETURNING id::text").format(
             sql.SQL(", ").join(map(sql.Identifier, row)), sql.SQL(", ").join(sql.Placeholder() * len(row))
         )
-        with psycopg.connect(self.dsn, autocommit=True) as connection:
-            found = connection.execute(statement, list(row.values())).fetchone()
+        found = self._connect().execute(statement, list(row.values())).fetchone()
         assert found is not None
         return str(found[0])
 
@@ -146,8 +144,18 @@ class Office:
         """Edit a row as the office's own program would."""
         for name, value in values.items():
             statement = sql.SQL("UPDATE clients SET {} = %s WHERE id::text = %s").format(sql.Identifier(name))
-            with psycopg.connect(self.dsn, autocommit=True) as connection:
-                connection.execute(statement, (value, client_id))
+            self._connect().execute(statement, (value, client_id))
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        """One session for all statements of a test: a new one takes longer than most of them."""
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(self.dsn, autocommit=True)
+        return self._connection
+
+    def close(self) -> None:
+        """End the session."""
+        if self._connection is not None:
+            self._connection.close()
 
     # --- OpenPhone -------------------------------------------------------------------------------------------------
 
@@ -181,6 +189,34 @@ class Office:
     def open_state(self) -> sqlite3.Connection:
         """The state file, for a test that looks at it or ages it."""
         return sqlite3.connect(self.state_dir / "state.db")
+
+
+@contextlib.contextmanager
+def open_office(dsn: str, sandbox: FaultySandbox, folder: Path) -> Iterator[Office]:
+    """An office, in whose folder its commands run."""
+    with pytest.MonkeyPatch.context() as patch:
+        office = Office(dsn, sandbox, folder, patch)
+        yield office
+        office.close()
+
+
+EMPTY = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
+DO $$
+BEGIN
+  EXECUTE (SELECT string_agg(format('DROP SCHEMA %I CASCADE', nspname), ';') FROM pg_namespace
+           WHERE nspname !~ '^pg_' AND nspname <> 'information_schema');
+  EXECUTE format('ALTER DATABASE %I RESET ALL', current_database());
+END $$;
+CREATE SCHEMA public AUTHORIZATION pg_database_owner;
+GRANT USAGE ON SCHEMA public TO PUBLIC
+"""
+
+
+def empty_database(dsn: str) -> None:
+    """End all sessions of a database and make it as it was when it was new."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(EMPTY)
 
 
 def make_many(office: Office, count: int) -> None:

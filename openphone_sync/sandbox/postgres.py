@@ -257,17 +257,22 @@ class EmbeddedPostgres:
 
     def create_database(self, name: str, template: str | None = None) -> str:
         """Create a database, from `template` if given (nobody may be connected to that one), and return its URL."""
-        origin = sql.SQL(" TEMPLATE {}").format(sql.Identifier(template)) if template else sql.SQL("")
-        self._execute(sql.SQL("CREATE DATABASE {}{}").format(sql.Identifier(name), origin))
+        statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+        if template:
+            statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
+        with self._connect() as connection:
+            if connection.info.server_version >= 150_000:  # older ones do so anyway: half the time of logging each page
+                statement += sql.SQL(" STRATEGY file_copy")
+            connection.execute(statement)
         return self.dsn(name)
 
     def drop_database(self, name: str) -> None:
         """Drop a database, ending its connections; nothing happens if there is none of that name."""
-        self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        with self._connect() as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
-    def _execute(self, statement: sql.Composed) -> None:
-        with psycopg.connect(self.dsn(), autocommit=True) as connection:
-            connection.execute(statement)
+    def _connect(self) -> psycopg.Connection:
+        return psycopg.connect(self.dsn(), autocommit=True)
 
     def _check_listens(self) -> None:
         if not self._listens:

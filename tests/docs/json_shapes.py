@@ -13,13 +13,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from openphone_sync.sandbox import EmbeddedPostgres, SandboxOptions
 from openphone_sync.sandbox.options import CUSTOM_FIELDS
 from openphone_sync.sandbox.samples import load_samples
 from tests.fault_injection import Fault, FaultKind, FaultySandbox
-from tests.office import FAST, JAMES, Office
+from tests.office import FAST, JAMES, Office, open_office
 
 COMMANDS: Sequence[str] = (
     "init --env-file env --dry-run --json",
@@ -53,11 +51,10 @@ def make_shapes() -> Iterator[tuple[str, str]]:
     """Each command line, and its document with values replaced by their kind."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        pytest.MonkeyPatch.context() as patch,
         EmbeddedPostgres() as postgres,
         FaultySandbox(SandboxOptions(rate_limit=FAST, custom_fields=CUSTOM_FIELDS[1:], conversations=2)) as sandbox,
+        open_office(postgres.dsn(), sandbox, Path(folder)) as office,
     ):
-        office = Office(postgres.dsn(), sandbox, Path(folder), patch)
         client = _live_a_day(office)
         (office.folder / "mapping.toml").write_text(office.run("mapping", "show").out, encoding="utf-8")
         phone = sandbox.conversations.conversations()[0]["participants"][0]

@@ -7,12 +7,11 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import pytest
 import time_machine
 
 from openphone_sync.sandbox import EmbeddedPostgres, SandboxOptions
 from tests.fault_injection import FaultySandbox
-from tests.office import FAST, Office
+from tests.office import FAST, Office, open_office
 
 TARGET = Path(__file__).parents[2] / "docs" / "screens.md"
 SCREENS: Sequence[tuple[int, str]] = (
@@ -53,11 +52,10 @@ def make_screens() -> Iterator[tuple[int, str, str]]:
     """Width, command, and what it shows."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        pytest.MonkeyPatch.context() as patch,
         EmbeddedPostgres() as postgres,
         FaultySandbox(SandboxOptions(rate_limit=FAST)) as sandbox,
+        open_office(postgres.dsn(), sandbox, Path(folder)) as office,
     ):
-        office = Office(postgres.dsn(), sandbox, Path(folder), patch)
         office.environment |= {"TZ": "America/Los_Angeles", "TTY_COMPATIBLE": "1", "NO_COLOR": "1"}
         _live_three_nights(office)
         with time_machine.travel("2026-11-25T09:30:00-08:00", tick=False):

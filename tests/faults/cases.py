@@ -9,13 +9,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
-
 from openphone_sync.sandbox import SandboxOptions
 from tests.fault_injection import FaultySandbox, parse_fault
 from tests.faults.losses import EndState, find_leaks, find_losses, find_writes, read_end_state
 from tests.faults.scene import STRANGERS, edit_both_sides, fill_office, wait_for_lists
-from tests.office import FAST, Office, Ran
+from tests.office import FAST, Office, Ran, open_office
 
 STAGES = ("first", "update")
 RUNS = 4
@@ -161,9 +159,8 @@ def find_case(name: str) -> Case:
 def opening(dsn: str, folder: Path, case: Case) -> Iterator[Office]:
     """An office of its own for one case: its database is given, workspace and state are new."""
     chosen = SandboxOptions(rate_limit=FAST, lag_s=case.lag_s, contacts=STRANGERS)
-    with FaultySandbox(chosen) as sandbox, pytest.MonkeyPatch.context() as patch:
-        folder.mkdir(parents=True, exist_ok=True)
-        office = Office(dsn, sandbox, folder, patch)
+    folder.mkdir(parents=True, exist_ok=True)
+    with FaultySandbox(chosen) as sandbox, open_office(dsn, sandbox, folder) as office:
         office.environment |= {"OPENPHONE_MAX_CHANGES": "100%"}
         fill_office(office)
         wait_for_lists(office)

@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
 
-import pytest
-
 from openphone_sync.sandbox import SandboxOptions
 from tests.fault_injection import FaultySandbox
 from tests.faults.cases import STAGES
 from tests.faults.losses import EndState, find_losses, read_end_state
 from tests.faults.scene import edit_both_sides, fill_office, wait_for_lists
-from tests.office import FAST, Office
+from tests.office import FAST, Office, open_office
 
 QUIET_RUNS = 4
 RUN_S = 300.0
@@ -77,8 +75,7 @@ def run_lane(dsn: str, folder: Path, lane: Lane, undisturbed: dict[str, EndState
 def _opening(dsn: str, folder: Path, lane: Lane) -> Iterator[Office]:
     folder.mkdir(parents=True, exist_ok=True)
     options = SandboxOptions(rate_limit=FAST, lag_s=lane.lag_s, contacts=20, latency_ms=4, jitter_ms=4, seed=lane.rows)
-    with FaultySandbox(options) as sandbox, pytest.MonkeyPatch.context() as patch:
-        office = Office(dsn, sandbox, folder, patch)
+    with FaultySandbox(options) as sandbox, open_office(dsn, sandbox, folder) as office:
         office.environment |= {"OPENPHONE_MAX_CHANGES": "100%"}
         fill_office(office, lane.rows)
         wait_for_lists(office)

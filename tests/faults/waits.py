@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
-import pytest
 
 from openphone_sync.sandbox import SandboxOptions
 from tests.fault_injection import FaultySandbox
 from tests.faults.cases import Tried
 from tests.faults.losses import find_leaks
 from tests.faults.scene import fill_office
-from tests.office import FAST, Office, Ran, wait_until
+from tests.office import FAST, Office, Ran, open_office, wait_until
 from tests.raw_server import answering, raw_server
 
 RUNS = (("sync",), ("dry-run",), ("export-conversations", "--output", "-"))
@@ -44,9 +43,8 @@ class Wait:
 def run_wait(dsn: str, folder: Path, wait: Wait) -> Tried:
     """Each command once; what it left behind must let the next run through."""
     lost, leaked, hung = [], [], []
-    with FaultySandbox(SandboxOptions(rate_limit=FAST)) as sandbox, pytest.MonkeyPatch.context() as patch:
-        folder.mkdir(parents=True)
-        office = Office(dsn, sandbox, folder, patch)
+    folder.mkdir(parents=True)
+    with FaultySandbox(SandboxOptions(rate_limit=FAST)) as sandbox, open_office(dsn, sandbox, folder) as office:
         fill_office(office)
         office.sql("CREATE TABLE openphone_conversations (id int)")
         for command in wait.runs:

@@ -19,7 +19,7 @@ from openphone_sync.sandbox.answers import Answer
 from tests.archives import find_differences, read_contents, read_texts
 from tests.fault_injection import FaultySandbox, parse_fault
 from tests.faults.archiving import run_archive
-from tests.office import JAMES, Office, Ran, wait_until
+from tests.office import JAMES, Office, Ran, open_office, wait_until
 
 ANN, BOB, CARL = "+12135550111", "+12135550112", "+12135550113"
 EVERYTHING = ("--media", "--transcripts")
@@ -530,10 +530,9 @@ class TestBadInput:
         assert (ran.code, "OPENPHONE_API_KEY" in ran.err) == (3, True)
 
 
-def test_a_key_of_a_starter_plan_archives_all_else(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_of_a_starter_plan_archives_all_else(dsn: str, tmp_path: Path) -> None:
     options = SandboxOptions(conversations=10, rate_limit=100_000, variants=Variants(plan="starter"))
-    with FaultySandbox(options) as sandbox:
-        office = Office(dsn, sandbox, tmp_path, monkeypatch)
+    with FaultySandbox(options) as sandbox, open_office(dsn, sandbox, tmp_path) as office:
         report = fetch(office, *EVERYTHING, code=1)
         assert report["unavailable"] == ["summary", "transcript"]
         assert report["totals"]["message"] > 10

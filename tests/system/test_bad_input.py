@@ -115,13 +115,12 @@ def test_a_new_key_of_the_same_workspace_is_welcome(office: Office) -> None:
         assert office.sync(OPENPHONE_BASE_URL=same.base_url, OPENPHONE_API_KEY="a-new-key")["requests"]["total"] == 0
 
 
-def test_another_database_ends_the_run(office: Office, postgres: EmbeddedPostgres) -> None:
+def test_another_database_ends_the_run(office: Office, another_dsn: str) -> None:
     office.make_clients(JAMES)
     office.sync()
-    other = postgres.create_database(f"{psycopg.conninfo.conninfo_to_dict(office.dsn)['dbname']}_other", template=None)
-    with psycopg.connect(other, autocommit=True) as connection:
+    with psycopg.connect(another_dsn, autocommit=True) as connection:
         connection.execute("CREATE TABLE clients (id int, client_name text)")
-    assert_stopped(office.run("sync", DATABASE_URL=other), 4, "DATABASE_URL", "another one")
+    assert_stopped(office.run("sync", DATABASE_URL=another_dsn), 4, "DATABASE_URL", "another one")
     assert_nothing_written_but_creations(office)
 
 

@@ -105,8 +105,8 @@ def test_columns_and_types_are_looked_at(office: Office) -> None:
 
 def test_row_security_that_hides_every_row_is_found(office: Office, postgres: EmbeddedPostgres) -> None:
     office.make_clients(JAMES)
-    reader = f"reader_{abs(hash(office.dsn)) % 10**8}"
-    office.sql(f"CREATE ROLE {reader} LOGIN")
+    reader = "reader"
+    office.sql(f"DROP ROLE IF EXISTS {reader}; CREATE ROLE {reader} LOGIN")
     office.sql(f"GRANT SELECT ON clients TO {reader}")
     office.sql("ALTER TABLE clients ENABLE ROW LEVEL SECURITY")
     dsn = postgres.dsn(psycopg.conninfo.conninfo_to_dict(office.dsn)["dbname"], user=reader)  # type: ignore[arg-type]

@@ -7,23 +7,20 @@ import json
 import psycopg
 import pytest
 
-from openphone_sync.sandbox import EmbeddedPostgres
 from tests.office import JAMES, Office, make_many
 
 MANY = 12
 
 
-def move(office: Office, postgres: EmbeddedPostgres, *statements: str) -> str:
-    """The office's table copied to another database, changed there; its connection string."""
+def move(office: Office, dsn: str, *statements: str) -> dict[str, str]:
+    """Copy the office's table to another database and change it there; the setting that leads to it."""
     rows = office.sql("SELECT id, client_name, phone, county FROM clients")
-    name = psycopg.conninfo.conninfo_to_dict(office.dsn)["dbname"]
-    dsn = postgres.create_database(f"{name}_moved", template=None)
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("CREATE TABLE clients (id int PRIMARY KEY, client_name text, phone text, county text)")
         connection.cursor().executemany("INSERT INTO clients VALUES (%s, %s, %s, %s)", rows)
         for statement in statements:
             connection.execute(statement.encode())
-    return dsn
+    return {"DATABASE_URL": dsn}
 
 
 def restore_in_place(office: Office) -> None:
@@ -45,10 +42,10 @@ def test_a_restore_in_place_is_accepted_and_said_once(office: Office) -> None:
     assert office.sync()["warnings"] == []
 
 
-def test_a_moved_table_is_asked_about_once(office: Office, postgres: EmbeddedPostgres) -> None:
+def test_a_moved_table_is_asked_about_once(office: Office, another_dsn: str) -> None:
     make_many(office, MANY)
     office.sync()
-    moved = {"DATABASE_URL": move(office, postgres)}
+    moved = move(office, another_dsn)
     office.requests()
     for command in (["sync"], ["sync", "--force"], ["dry-run"]):
         ran = office.run(*command, **moved)
@@ -74,10 +71,10 @@ def test_a_table_turned_into_a_query_over_the_same_rows_is_the_same_content(offi
     ["DELETE FROM clients WHERE id > 2", "UPDATE clients SET client_name = 'Somebody Else'", "DELETE FROM clients"],
     ids=["most are missing", "other people", "empty"],
 )
-def test_other_content_stops_whatever_is_said(office: Office, postgres: EmbeddedPostgres, statement: str) -> None:
+def test_other_content_stops_whatever_is_said(office: Office, another_dsn: str, statement: str) -> None:
     make_many(office, MANY)
     office.sync()
-    moved = {"DATABASE_URL": move(office, postgres, statement)}
+    moved = move(office, another_dsn, statement)
     office.requests()
     ran = office.run("sync", "--accept-source", "--force", **moved)
     assert ran.code == 4

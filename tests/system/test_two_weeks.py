@@ -14,7 +14,6 @@ import pytest
 import time_machine
 
 from openphone_sync.postgres.connecting import SESSION
-from openphone_sync.sandbox import EmbeddedPostgres
 from tests.fault_injection import Fault, FaultKind
 from tests.office import Office, Ran, make_many
 from tests.receiver import Receiver
@@ -80,11 +79,11 @@ def weeks(office: Office) -> Iterator[Weeks]:
         yield Weeks(office, receiver, {"OPENPHONE_ALERT_URLS": f"json://{receiver.host}/alert"})
 
 
-def test_two_weeks_of_an_operator(weeks: Weeks, postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_weeks_of_an_operator(weeks: Weeks, another_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     live_with_a_revoked_key(weeks)
     live_with_a_locked_table(weeks, monkeypatch)
     live_with_a_refused_contact(weeks)
-    live_with_a_moved_database(weeks, postgres)
+    live_with_a_moved_database(weeks, another_dsn)
     weeks.office.requests()
     while weeks.day < 14:  # quiet nights: not one request, and nothing to say
         assert weeks.night() == Ran(0, "", "")
@@ -172,10 +171,10 @@ def live_with_a_refused_contact(weeks: Weeks) -> None:
     weeks.alerts()
 
 
-def live_with_a_moved_database(weeks: Weeks, postgres: EmbeddedPostgres) -> None:
+def live_with_a_moved_database(weeks: Weeks, another_dsn: str) -> None:
     """The second Tuesday: nobody said that the database would move."""
     office = weeks.office
-    moved = {"DATABASE_URL": move(office, postgres)}
+    moved = move(office, another_dsn)
     assert weeks.night(**moved).code == 4
     assert "openphone-sync sync --accept-source" in "".join(weeks.alerts())
     assert "sync --accept-source" in " ".join(weeks.morning("status").split())
