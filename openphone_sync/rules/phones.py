@@ -61,9 +61,7 @@ def parse_phones(text: str | None, region: str) -> PhoneText:
     """Numbers in ``text``; ``region`` (``US``) is for those without a country code. Blank text holds nothing."""
     if not text or not text.strip():
         return PhoneText()
-    plain = _PLAIN.fullmatch(text) if text.isascii() else None
-    if plain and (plain[1] or "").startswith("+") | (region in _NANP_REGIONS):
-        national = plain[2] + plain[3] + plain[4]
+    if national := _read_plain(text, region):
         return PhoneText((Phone(f"+1{national}", assigned=_is_assigned(national[:7])),))
     if len(text) > _MAX_TEXT:
         return PhoneText(unusable=1)
@@ -79,6 +77,14 @@ def parse_phones(text: str | None, region: str) -> PhoneText:
     return PhoneText(tuple(phones.values()), unusable)
 
 
+def _read_plain(text: str, region: str) -> str | None:
+    """The ten digits of a North American number that is typed as most are, else None."""
+    plain = _PLAIN.fullmatch(text) if text.isascii() else None
+    if plain and ((plain[1] or "").startswith("+") or region in _NANP_REGIONS):
+        return plain[2] + plain[3] + plain[4]
+    return None
+
+
 @lru_cache(maxsize=_REMEMBERED)
 def _is_assigned(prefix: str) -> bool:
     """Whether a North American number with these seven first digits is in an assigned range; the others never decide."""
@@ -88,6 +94,8 @@ def _is_assigned(prefix: str) -> bool:
 
 def normalise_phone(text: str, region: str) -> str:
     """The form in which two numbers are compared: E.164 where ``text`` is exactly one number, else the folded text."""
+    if national := _read_plain(text, region):
+        return f"+1{national}"  # without asking whether it is assigned, which takes longer than all else
     found = parse_phones(text, region)
     if len(found.phones) == 1 and not found.unusable:
         return found.phones[0].e164
