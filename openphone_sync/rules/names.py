@@ -6,6 +6,7 @@ family's phone the surname says nothing: ``Maria Lopez`` and ``Mario Lopez`` are
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections import Counter
@@ -41,6 +42,8 @@ MAX_WORDS = 8
 
 def fold(text: str) -> str:
     """Lower case without accents, punctuation or apostrophes; single spaces. ``O’Brien-Núñez`` -> ``obrien nunez``."""
+    if text.isascii() and text.replace(" ", "").isalpha():  # most names
+        return " ".join(text.lower().split())
     text = text.lower() if text.isascii() else _without_marks(_INVISIBLE.sub("", text.casefold()))
     text = _JOINED.sub(" and ", _POSSESSIVE.sub("", text)).translate(_LETTERS)
     return _NO_WORD.sub(" ", _APOSTROPHE.sub("", text)).strip()
@@ -479,16 +482,28 @@ def _is_typo_in_given_name(a: str, b: str, common: Commonness) -> bool:
     return typo[-1] == name[-1] or typo[-1] not in "aeiouy" or typo == name[:-1] or sorted(typo) == sorted(name)
 
 
-def similarity(a: Name, b: Name) -> float:
-    """From 0 to 1, whatever the order of words: Jaro-Winkler of each word's best partner, weighted by letters."""
+def similarity(a: Name, b: Name, cutoff: float = 0.0) -> float:
+    """From 0 to 1, whatever the order of words: Jaro-Winkler of each word's best partner, weighted by letters.
+
+    Below ``cutoff`` it may be 0: most names are out at their first word, before all words are compared.
+    """
     if not a.words or not b.words:
         return 0.0
     if a.words == b.words:
         return 1.0
     letters = sum(map(len, a.words)) + sum(map(len, b.words))
-    fits = sorted(
-        ((_word_score(x, y), i, j) for i, x in enumerate(a.words) for j, y in enumerate(b.words)), reverse=True
-    )
+    to_lose = (1.0 - cutoff) * letters + 1e-6
+    fits: list[tuple[float, int, int]] = []
+    for i, x in enumerate(a.words):
+        least = float(len(x)) if len(a.words) > len(b.words) else math.inf  # a word without a partner loses its letters
+        for j, y in enumerate(b.words):
+            score = _word_score(x, y)
+            fits.append((score, i, j))
+            least = min(least, (1.0 - score) * (len(x) + len(y)))
+        to_lose -= least
+        if to_lose < 0.0:
+            return 0.0
+    fits.sort(reverse=True)
     total, used_a, used_b = 0.0, set[int](), set[int]()
     for score, i, j in fits:
         if i not in used_a and j not in used_b:
@@ -502,7 +517,7 @@ def _word_score(a: str, b: str) -> float:
     if a == b:
         return 1.0
     score = JaroWinkler.similarity(a, b)
-    return max(score, 0.95) if are_nicknames(a, b) else score
+    return 0.95 if score < 0.95 and are_nicknames(a, b) else score
 
 
 def same_person(a: Name, b: Name) -> bool:

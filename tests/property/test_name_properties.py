@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from openphone_sync.rules import name_words
 from openphone_sync.rules.names import (
     MatchLevel,
+    Name,
     block_keys,
     compare,
     equal_keys,
@@ -39,6 +40,19 @@ def test_any_two_texts_can_be_compared(a: str, b: str) -> None:
     assert similarity(ours, theirs) == similarity(theirs, ours)
     assert same_person(ours, theirs) == same_person(theirs, ours)
     assert fold(fold(a)) == fold(a)
+
+
+WORDS = st.lists(
+    st.sampled_from(["james", "jim", "jame", "j", "smith", "smyth", "maria", "mario", "lee", "o"]), max_size=4
+)
+
+
+@given(WORDS, WORDS, st.floats(0.0, 1.0))
+def test_a_cutoff_loses_no_similar_name(a: list[str], b: list[str], cutoff: float) -> None:
+    ours, theirs = Name(tuple(a)), Name(tuple(b))
+    exact = similarity(ours, theirs)
+    for bound in (cutoff, exact):
+        assert similarity(ours, theirs, bound) in ({exact} if exact >= bound else {exact, 0.0})
 
 
 @given(st.text() | LETTERS)
