@@ -479,16 +479,19 @@ def test_names_are_counted_once_for_each_row_and_for_what_people_typed() -> None
     ]
     contacts = [contact("a", "Ann May"), *(contact(key, f"Ann {key}x") for key in "bcdeg")]
     contacts.append(contact("f", "Ann Own", external_id="client_9", source=OURS))
+    contacts.append(contact("h", "Smith, James"))
     known = Known({}, {one.contact_id or "": one for one in links}, waiting=[link(client("6", "Ann Poe"), None)])
     context = Context(
         [JAMES, written, unknown, met], RemoteIndex(contacts, normalise, complete=True), known, RULES, None
     )
     assert context.common.count("ann") == 7  # three rows, two that are not in play, "Ann May", "Ann ex"
-    assert context.common.people == 8
-    assert [context.count_equal_names(parse_name(name)) for name in ("Fox Ann", "Ann Poe", "Ann May", "Ann Gone")] == [
+    assert context.common.people == 9
+    assert [
+        context.count_equal_names(parse_name(name)) for name in ("Fox Ann", "Ann Poe", "James Smith", "Ann Gone")
+    ] == [
         1,
         1,
-        1,
+        2,
         0,
     ]
 

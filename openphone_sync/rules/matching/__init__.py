@@ -50,9 +50,9 @@ def match_contacts(
     index. Where the workspace was not listed, what only the workspace could tell ends as `Makes`: list it, and match
     again. By ``merging`` contacts that this run updates are judged as it will leave them, otherwise as they are.
     """
-    context = Context(wanted, index, known, rules, merging)
-    ledger = Ledger(context)
     with collector_paused():
+        context = Context(wanted, index, known, rules, merging)
+        ledger = Ledger(context)
         for decide in PASSES:
             decide(ledger, context)
     results = tuple(ledger.results[key_of(desired)] for desired in wanted)

@@ -25,7 +25,15 @@ from openphone_sync.model import (
 )
 from openphone_sync.rules.comparing import find_day, fold_email
 from openphone_sync.rules.matching.decisions import Human, ResolvedDecisions, are_same, make_human
-from openphone_sync.rules.matching.index import Match, RemoteIndex, birth_of, compare_births, emails_of, field_text
+from openphone_sync.rules.matching.index import (
+    Match,
+    NameIndex,
+    RemoteIndex,
+    birth_of,
+    compare_births,
+    emails_of,
+    field_text,
+)
 from openphone_sync.rules.merging import MergeRules, merge
 from openphone_sync.rules.names import Commonness, MatchLevel, Name, NameMatch, compare, parse_name, split_form
 
@@ -246,14 +254,19 @@ class Context:
         """External id -> linked contact, over all links."""
         return {link.external_id: contact_id for contact_id, link in self.known.owners.items()}
 
+    @cached_property
+    def names(self) -> NameIndex:
+        """Contacts that may be called like a wanted one."""
+        return NameIndex(self.index, map(self.name, self.wanted))
+
     @property
     def common(self) -> Commonness:
         """How common words are among all names seen."""
         return self._counted[0]
 
     def count_equal_names(self, name: Name) -> int:
-        """How many contacts and rows have this name, in any order of words."""
-        return self.index.count_named(name) + self._counted[1][name.text]
+        """How many contacts and rows have this name of a wanted contact, in any order of words."""
+        return self.names.count_named(name) + self._counted[1][name.text]
 
     @cached_property
     def _counted(self) -> tuple[Commonness, Counter[str]]:
@@ -326,7 +339,7 @@ class Context:
         if len(contacts) + rows[value] > LARGE_GROUP:
             others = sum(not self._is_made_for_wanted(contact) for contact in contacts)
             if others + rows[value] > LARGE_GROUP:
-                similar = {c.contact_id for c in self.index.named_like(self.name(desired), self.rules.threshold)}
+                similar = {c.contact_id for c in self.names.named_like(self.name(desired), self.rules.threshold)}
                 return [contact for contact in contacts if contact.contact_id in similar]
         return contacts
 

@@ -35,7 +35,7 @@ def collector_paused() -> Iterator[None]:
 
 
 class RemoteIndex:
-    """Contacts by id, external id, whole phone number, e-mail, and, once asked for, by date of birth and name.
+    """Contacts by id, external id, whole phone number, e-mail, and, once asked for, by date of birth.
 
     ``complete`` says that the whole workspace was listed. ``normalise_phone`` gives E.164, or the folded text of what is
     not a phone.
@@ -43,13 +43,11 @@ class RemoteIndex:
 
     __slots__ = (
         "_births",
-        "_blocks",
         "_contacts",
         "_emails",
         "_external",
         "_names",
         "_phones",
-        "_texts",
         "complete",
         "normalise",
     )
@@ -64,8 +62,6 @@ class RemoteIndex:
         self._emails: dict[str, list[str]] = {}
         self._external: dict[str, list[str]] = {}
         self._names: dict[str, Name] = {}
-        self._texts: dict[str, str] = {}
-        self._blocks: dict[str, list[str]] | None = None
         self._births: dict[str, list[str]] | None = None
         with collector_paused():
             for contact_id in sorted(self._contacts):
@@ -127,36 +123,39 @@ class RemoteIndex:
                     self._births.setdefault(found, []).append(contact_id)
         return self._found(self._births, day) if len(self._births.get(day, ())) <= COMMON_DAY else ()
 
+
+class NameIndex:
+    """The contacts that may be called like one of the ``sought`` names: of 100,000 contacts' keys these need a few."""
+
+    __slots__ = ("_blocks", "_contacts", "_texts")
+
+    def __init__(self, index: RemoteIndex, sought: Iterable[Name]) -> None:
+        self._contacts: dict[str, RemoteContact] = {}
+        self._texts: dict[str, str] = {}
+        self._blocks: dict[str, list[str]] = {key: [] for name in sought for key in _keys_of(name)}
+        for contact in index:
+            name, contact_id = index.name_of(contact), contact.contact_id
+            blocks = [self._blocks[key] for key in _keys_of(name) if key in self._blocks]
+            for block in blocks:
+                block.append(contact_id)
+            if blocks:
+                self._contacts[contact_id], self._texts[contact_id] = contact, name.text
+
     def named_like(self, name: Name, threshold: float) -> Iterator[RemoteContact]:
-        """Contacts whose name shares a block with ``name`` and whose text is nearly as similar as ``threshold``."""
-        if self._blocks is None:
-            self._blocks = self._make_blocks()
-        ids = {i for key in (*block_keys(name), *equal_keys(name)) for i in self._blocks.get(key, ())}
-        texts = {i: self._texts[i] for i in sorted(ids)}
+        """Contacts whose name shares a block with the sought ``name`` and whose text is nearly as similar as ``threshold``."""
+        texts = {i: self._texts[i] for key in _keys_of(name) for i in self._blocks[key]}
         for _, _, contact_id in process.extract_iter(
             name.text, texts, scorer=JaroWinkler.similarity, score_cutoff=max(threshold - 0.25, 0.0)
         ):
             yield self._contacts[contact_id]
 
     def count_named(self, name: Name) -> int:
-        """How many contacts have this name, in any order of words; their nicknames count too."""
-        if self._blocks is None:
-            self._blocks = self._make_blocks()
+        """How many contacts have the sought ``name``, in any order of words; their nicknames count too."""
         return len(self._blocks.get(name.text, ()))
 
-    def _make_blocks(self) -> dict[str, list[str]]:
-        blocks: dict[str, list[str]] = {}
-        for contact in self._contacts.values():
-            name, contact_id = self.name_of(contact), contact.contact_id
-            if not name.words:
-                continue
-            self._texts[contact_id] = name.text
-            for key in {*block_keys(name), *equal_keys(name)}:
-                if key in blocks:
-                    blocks[key].append(contact_id)
-                else:
-                    blocks[key] = [contact_id]
-        return blocks
+
+def _keys_of(name: Name) -> set[str]:
+    return {*block_keys(name), *equal_keys(name)} if name.words else set()
 
 
 def emails_of(contact: RemoteContact) -> frozenset[str]:

@@ -332,13 +332,14 @@ def _find_similar_names(ledger: Ledger, context: Context, desired: DesiredContac
     name, rules = context.name(desired), context.rules
     if not name.words:
         return []
-    nearby = {contact.contact_id: contact for contact in context.index.named_like(name, rules.threshold)}
+    nearby = {contact.contact_id: contact for contact in context.names.named_like(name, rules.threshold)}
     if desired.birth_date and rules.birth_field:
         nearby |= {c.contact_id: c for c in context.index.born_on(desired.birth_date, rules.birth_field)}
     found = []
     for contact in nearby.values():
         theirs = context.index.name_of(contact)
-        if not _is_near(context, desired, contact, similarity(name, theirs)) or not ledger.may_meet(desired, contact):
+        near = similarity(name, theirs, rules.threshold) >= rules.threshold
+        if not (near or _is_near_by_birth(context, desired, contact)) or not ledger.may_meet(desired, contact):
             continue
         if ledger.owner_of(contact, desired).holder is Holder.NOBODY:
             match = context.match(desired, contact)
@@ -347,13 +348,11 @@ def _find_similar_names(ledger: Ledger, context: Context, desired: DesiredContac
     return sorted(found, key=lambda match: (-match.name_match.score, match.contact.contact_id))
 
 
-def _is_near(context: Context, desired: DesiredContact, contact: RemoteContact, score: float) -> bool:
-    if score >= context.rules.threshold:
-        return True
+def _is_near_by_birth(context: Context, desired: DesiredContact, contact: RemoteContact) -> bool:
     if compare_births(desired.birth_date, birth_of(contact, context.rules.birth_field)) is not Birth.SAME:
         return False
-    words = context.name(desired).words
-    return score >= SIMILAR_WITH_BIRTH or not set(words).isdisjoint(context.index.name_of(contact).words)
+    ours, theirs = context.name(desired), context.index.name_of(contact)
+    return similarity(ours, theirs) >= SIMILAR_WITH_BIRTH or not set(ours.words).isdisjoint(theirs.words)
 
 
 def _is_held_by_name(context: Context, match: Match) -> bool:
