@@ -86,8 +86,7 @@ class Why:
 # --- the source --------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class ClientRow:
+class ClientRow(NamedTuple):
     """One row of the client table as Postgres wrote it to JSON (``row_to_json``).
 
     ``document`` is that JSON text: unchanged rows are recognised by its hash alone and never parsed.

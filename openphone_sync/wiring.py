@@ -163,12 +163,13 @@ def open_context(
             settings=settings,
             store=store,
             workspace=workspace,
-            open_source=lambda: open_source(settings, lambda: signal_number() != 0),
+            open_source=lambda: open_source(settings, lambda: signal_number() != 0, learns=False),
             clock=clock,
             progress=progress,
             workers=workers,
             key_mark=mark_key(settings.api_key, settings.base_url),
             hide_secrets=make_redactor(settings).hide_secrets,
+            learn_row=_find_learner(),
             signal_number=signal_number,
             warnings=warnings,
             coverage=CoverageTools(
@@ -188,15 +189,18 @@ def open_context(
 
 
 def open_source(
-    settings: Settings, stopping: Callable[[], bool] = lambda: False, *, every_column: bool = False
+    settings: Settings,
+    stopping: Callable[[], bool] = lambda: False,
+    *,
+    every_column: bool = False,
+    learns: bool = True,
 ) -> ClientSource:
     """The client table of the settings; ``stopping`` ends every wait for it. ``every_column``: not only mapped ones.
 
-    The log's redactor learns the names in every row that is read.
+    ``learns``: the log's redactor learns the names in every row that is read.
     """
     from openphone_sync.postgres import PostgresClients  # noqa: PLC0415  # 80 ms that commands on the state save
 
-    redactor = find_redactor()
     return PostgresClients(
         settings.database_url,
         load_mapping(settings.mapping_file),
@@ -204,9 +208,15 @@ def open_source(
         query=settings.client_query,
         extra_columns=None if every_column else settings.extra_columns,
         fetch_size=settings.batch_size,
-        on_row=redactor.learn_row if redactor else None,
+        on_row=_find_learner() if learns else None,
         stopping=stopping,
     )
+
+
+def _find_learner() -> Callable[[str], None]:
+    """Teaches the log's redactor the names in a row, where there is a log."""
+    redactor = find_redactor()
+    return redactor.learn_row if redactor else lambda _: None
 
 
 @contextmanager

@@ -72,9 +72,7 @@ class MappingRules:
 
 def make_fingerprint(row: ClientRow, settings_digest: bytes) -> bytes:
     """16 bytes that move when the row, the mapping or a setting that matters to it does."""
-    digest = hashlib.blake2b(settings_digest, digest_size=16)
-    digest.update(row.document.encode("utf-8", "surrogatepass"))
-    return digest.digest()
+    return hashlib.blake2b(settings_digest + row.document.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def make_settings_digest(*parts: object) -> bytes:

@@ -49,12 +49,17 @@ def _not_signalled() -> int:
     return 0
 
 
+def _learn_nothing(document: str) -> None:
+    del document
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a run works on; `wiring` puts the real things in, the simulator its own.
 
     ``key_mark`` recognises the API key without being it. ``signal_number`` is 0 until a signal asks the run to end.
-    ``warnings`` collects what adapters have to say. ``hide_secrets`` takes them out of texts that leave the program.
+    ``warnings`` collects what adapters have to say. ``hide_secrets`` takes them out of texts that leave the program;
+    ``learn_row`` is told of each row (its JSON) that is looked at, so that the log can leave its names out.
     ``coverage`` measures who calls without a name; None leaves that out.
     """
 
@@ -69,6 +74,7 @@ class Context:
     signal_number: Callable[[], int] = _not_signalled
     warnings: list[str] = field(default_factory=list)
     hide_secrets: Callable[[str], str] = str
+    learn_row: Callable[[str], None] = _learn_nothing
     coverage: CoverageTools | None = None
 
     def stopping(self) -> bool:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TypeVar
 
 from openphone_sync.config import Settings, load_mapping
@@ -188,6 +189,7 @@ def map_rows(rows: Iterable[ClientRow], unmoved: Container[str], fields: FieldMa
             in_play.rolled_back.append(link)
     untouched = {link.external_id for link in in_play.rolled_back}
     for row in rows:
+        context.learn_row(row.document)
         try:
             wanted = map_client(row, rules)
         except Exception:  # a bug, or a row like no other: the other clients are synchronised all the same
@@ -307,14 +309,12 @@ class _Gathering:
 
     def _until_stopped(self, rows: Iterable[ClientRow]) -> Iterator[ClientRow]:
         """Asks once in a hundred rows: asking costs as much as hashing a row."""
-        count = 0
-        for row in rows:
-            if count % 100 == 0:
-                self._context.check_going()
-                self._context.progress.advance(min(count, 100))
-            count += 1
-            yield row
-        self._context.progress.advance(count % 100 or min(count, 100))
+        beside = iter(rows)
+        self._context.check_going()
+        while block := tuple(islice(beside, 100)):
+            yield from block
+            self._context.check_going()
+            self._context.progress.advance(len(block))
 
     def _refuse_hidden_rows(self) -> None:
         message = (
