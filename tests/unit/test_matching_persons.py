@@ -367,6 +367,13 @@ def test_integrations_contact_under_our_external_id_is_skipped() -> None:
         assert [(one.subject, one.kind) for one in result.evidence] == [("a", "external id")]
 
 
+def test_evidence_is_the_same_in_whatever_order_contacts_are_listed() -> None:
+    one, other = (contact(key, "", source=OURS, external_id=f"client_1~{n}") for n, key in ((2, "b"), (3, "a")))
+    there, back = only(JAMES, one, other), only(JAMES, other, one)
+    assert [candidate.subject for candidate in there.evidence] == ["a", "b"]
+    assert there == back
+
+
 def test_numbered_external_id_is_ours_where_the_plain_one_is_not_there() -> None:
     numbered = contact("a", "Renamed By Staff", P4, external_id="client_1~2", source=OURS)
     assert outcome(only(JAMES, numbered)) == ("own", "a")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from operator import attrgetter
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA, JaroWinkler
@@ -57,15 +58,16 @@ class RemoteIndex:
     ) -> None:
         self.complete = complete
         self.normalise = normalise_phone
-        self._contacts = {contact.contact_id: contact for contact in contacts}
+        # by id, so that all that is found comes in an order that lists cannot change
+        self._contacts = {contact.contact_id: contact for contact in sorted(contacts, key=attrgetter("contact_id"))}
         self._phones: dict[str, list[str]] = {}
         self._emails: dict[str, list[str]] = {}
         self._external: dict[str, list[str]] = {}
         self._names: dict[str, Name] = {}
         self._births: dict[str, list[str]] | None = None
         with collector_paused():
-            for contact_id in sorted(self._contacts):
-                self._enter(self._contacts[contact_id])
+            for contact in self._contacts.values():
+                self._enter(contact)
 
     def _enter(self, contact: RemoteContact) -> None:
         for phone in self.phones_of(contact):
@@ -115,7 +117,7 @@ class RemoteIndex:
         return name
 
     def born_on(self, day: str, birth_field: str) -> tuple[RemoteContact, ...]:
-        """All with this ISO date in the custom field ``birth_field``."""
+        """All with this ISO date in the custom field ``birth_field``, ordered by contact id."""
         if self._births is None:
             self._births = {}
             for contact_id, contact in self._contacts.items():
