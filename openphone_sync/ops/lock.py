@@ -13,39 +13,47 @@ from openphone_sync.errors import ConfigurationError, InterruptedRunError, Locke
 from openphone_sync.ops.files import check_state_dir
 
 LOCK_FILE = "lock"
+SHORTEST_WAIT_S = 0.2
+LOOK_S = 0.05
 
 
 @contextmanager
 def run_lock(state_dir: Path, wait_s: float = 0.0, signal_number: Callable[[], int] = lambda: 0) -> Iterator[None]:
     """Hold the lock; `LockedError` if another run still holds it after ``wait_s``. A signal ends the wait."""
-    from filelock import FileLock, Timeout  # noqa: PLC0415  # 20 ms, not needed to ask `is_locked`
-
     prepare_state_dir(state_dir)
-    # Not 0: `is_locked` of another process holds the lock for some microseconds.
-    lock = FileLock(state_dir / LOCK_FILE, timeout=0.2, poll_interval=0.05, mode=0o600)
-    ends_at = time.monotonic() + wait_s
+    handle = _open_lock(state_dir)
     try:
-        while True:
-            try:
-                lock.acquire()
-                break
-            except Timeout:
-                if signal_number():
-                    raise InterruptedRunError(signal_number()) from None
-                if time.monotonic() >= ends_at:
-                    raise
-    except Timeout:
-        raise LockedError(
-            f"another run holds the lock of {state_dir}; wait for it to end (openphone-sync status shows it)"
-        ) from None
-    except OSError as error:
-        raise ConfigurationError(
-            f"the state folder {state_dir} cannot be written ({error.strerror}); correct its permissions, or use --state-dir"
-        ) from error
-    try:
+        # Not 0: `is_locked` of another process holds the lock for some microseconds.
+        ends_at = time.monotonic() + max(wait_s, SHORTEST_WAIT_S)
+        while not _take(handle, state_dir):
+            if signal_number():
+                raise InterruptedRunError(signal_number())
+            if time.monotonic() >= ends_at:
+                raise LockedError(
+                    f"another run holds the lock of {state_dir}; wait for it to end (openphone-sync status shows it)"
+                )
+            time.sleep(LOOK_S)
         yield
     finally:
-        lock.release()
+        os.close(handle)  # also frees the lock
+
+
+def _open_lock(state_dir: Path) -> int:
+    try:
+        return os.open(state_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise _refuse(state_dir, error) from error
+
+
+def _take(handle: int, state_dir: Path) -> bool:
+    """Whether the lock is ours now; `ConfigurationError` where files cannot be locked."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise _refuse(state_dir, error) from error
+    return True
 
 
 def is_locked(state_dir: Path) -> bool:
@@ -77,6 +85,10 @@ def prepare_state_dir(state_dir: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise ConfigurationError(
-            f"the state folder {state_dir} cannot be written ({error.strerror}); correct its permissions, or use --state-dir"
-        ) from error
+        raise _refuse(state_dir, error) from error
+
+
+def _refuse(state_dir: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"the state folder {state_dir} cannot be written ({error.strerror}); correct its permissions, or use --state-dir"
+    )
