@@ -47,8 +47,14 @@ class ClientSource(Protocol):
     def all_columns(self) -> tuple[str, ...]:
         """Names of the columns that the table or query has, including those that are not read."""
 
-    def read_clients(self, *, client_type: str | None = None, limit: int | None = None) -> Iterator[ClientRow]:
-        """Clients in the order of their ids (as UTF-8 bytes), from one snapshot."""
+    def read_clients(
+        self, *, client_type: str | None = None, limit: int | None = None, learns: bool = True
+    ) -> Iterator[ClientRow]:
+        """Clients in the order of their ids (as UTF-8 bytes), from one snapshot.
+
+        ``learns``: the log learns their names, to leave them out. Where it is False, the caller tells it of each row that it
+        looks at.
+        """
 
     def read_client(self, client_id: str) -> ClientRow | None:
         """One client."""

@@ -21,6 +21,7 @@ from openphone_sync import state
 from openphone_sync.config import Settings, load_mapping
 from openphone_sync.errors import NotSentError, OpenPhoneSyncError
 from openphone_sync.openphone.pacing import Pacer, make_spacing
+from openphone_sync.ops.answers import LateClient
 from openphone_sync.ops.lock import prepare_state_dir, run_lock
 from openphone_sync.ops.logging import find_redactor
 from openphone_sync.ops.redaction import make_redactor
@@ -163,7 +164,7 @@ def open_context(
             settings=settings,
             store=store,
             workspace=workspace,
-            open_source=lambda: open_source(settings, lambda: signal_number() != 0, learns=False),
+            open_source=lambda: open_source(settings, lambda: signal_number() != 0),
             clock=clock,
             progress=progress,
             workers=workers,
@@ -189,15 +190,11 @@ def open_context(
 
 
 def open_source(
-    settings: Settings,
-    stopping: Callable[[], bool] = lambda: False,
-    *,
-    every_column: bool = False,
-    learns: bool = True,
+    settings: Settings, stopping: Callable[[], bool] = lambda: False, *, every_column: bool = False
 ) -> ClientSource:
     """The client table of the settings; ``stopping`` ends every wait for it. ``every_column``: not only mapped ones.
 
-    ``learns``: the log's redactor learns the names in every row that is read.
+    The log's redactor learns the names in the rows that are read.
     """
     from openphone_sync.postgres import PostgresClients  # noqa: PLC0415  # 80 ms that commands on the state save
 
@@ -208,7 +205,7 @@ def open_source(
         query=settings.client_query,
         extra_columns=None if every_column else settings.extra_columns,
         fetch_size=settings.batch_size,
-        on_row=_find_learner() if learns else None,
+        on_row=_find_learner(),
         stopping=stopping,
     )
 
@@ -339,8 +336,9 @@ def _find_spacing(settings: Settings) -> float:
 def _make_workspace(
     settings: Settings, pacer: Pacer, clock: Clock, stopping: Callable[[], bool], warnings: list[str]
 ) -> OpenPhone:
-    from openphone_sync.openphone import api, retry  # noqa: PLC0415  # httpx: 60 ms
+    from openphone_sync.openphone import api, retry  # noqa: PLC0415
 
-    client = api.make_client(settings.base_url, settings.api_key, settings.timeout_ms / 1000)
+    base_url, timeout_s = settings.base_url, settings.timeout_ms / 1000
+    client = LateClient(lambda: api.make_client(base_url, settings.api_key, timeout_s), base_url)
     rules = retry.RetryRules(settings.retry_attempts, settings.retry_delay_ms / 1000)
     return api.OpenPhone(client, pacer, rules, clock, stopping=stopping, warn=warnings.append)

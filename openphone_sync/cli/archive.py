@@ -23,9 +23,9 @@ from openphone_sync.cli.options import (
     refuse_empty,
 )
 from openphone_sync.cli.output import print_json, print_notice
+from openphone_sync.cli.progress import show_progress
 from openphone_sync.cli.signals import finish_on_signal
 from openphone_sync.cli.tables import print_line
-from openphone_sync.cli.terminal import show_progress
 from openphone_sync.config import API, Settings, load_mapping
 from openphone_sync.conversations.archive import fetch
 from openphone_sync.conversations.archive_folder import MANIFEST, Verified, hash_manifest, read_archive, verify

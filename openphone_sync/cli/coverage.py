@@ -11,9 +11,9 @@ import typer
 
 from openphone_sync.cli.options import BOTH, Command, JsonOption, make_app, read_globals, read_settings
 from openphone_sync.cli.output import print_json, print_notice
+from openphone_sync.cli.progress import show_progress
 from openphone_sync.cli.signals import finish_on_signal
 from openphone_sync.cli.tables import is_terminal, make_when, print_line, print_table, show_id
-from openphone_sync.cli.terminal import show_progress
 from openphone_sync.config import Settings
 from openphone_sync.conversations.coverage_reading import DAYS, CoverageTools, measure
 from openphone_sync.documents import describe_coverage

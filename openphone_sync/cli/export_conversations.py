@@ -21,10 +21,10 @@ from openphone_sync.cli.options import (
     refuse_empty,
 )
 from openphone_sync.cli.output import print_json, print_notice
+from openphone_sync.cli.progress import show_progress
 from openphone_sync.cli.signals import raise_on_signal
 from openphone_sync.cli.stats import TableOption
 from openphone_sync.cli.tables import print_line
-from openphone_sync.cli.terminal import show_progress
 from openphone_sync.config import DATABASE, Settings
 from openphone_sync.conversations.export import STDOUT, ExportOptions, export, make_export_report
 from openphone_sync.conversations.formats import Compression, Format, default_name, guess_compression, guess_format

@@ -10,9 +10,10 @@ from typing import Any
 
 from openphone_sync.cli.options import Globals
 from openphone_sync.cli.output import print_json, print_notice
+from openphone_sync.cli.progress import show_progress
 from openphone_sync.cli.signals import finish_on_signal
 from openphone_sync.cli.tables import is_terminal
-from openphone_sync.cli.terminal import print_report, show_progress
+from openphone_sync.cli.terminal import print_report
 from openphone_sync.config import Settings
 from openphone_sync.ops.alerts import describe_counts, describe_failures
 from openphone_sync.run.context import Context, SyncOptions

@@ -1,41 +1,21 @@
-"""The report of a run, and how far it has come: through rich a bar on a terminal."""
+"""The report of a run on a terminal."""
 
 from __future__ import annotations
 
 import re
-import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-
-from openphone_sync.cli.output import echo, print_notice
+from openphone_sync.cli.output import echo
 from openphone_sync.cli.tables import is_terminal, print_line, print_table, show_id
 from openphone_sync.documents import describe_contacts
-from openphone_sync.ports import NotedProgress
 from openphone_sync.views.words import ANY_REGION, EXTERNAL_ID, format_day, format_phone, name_field
-from openphone_sync.wiring import NoProgress
 
 LISTED = 20
 """Entries of a list that a summary shows; the report file and --json have them all."""
-LINE_EVERY_S = 30.0
 FEW = 5
 """Contacts that are held for the same reason and still listed one by one."""
-
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]+Z)?")
 
@@ -105,104 +85,6 @@ def describe_change(change: Mapping[str, Any], fields: Mapping[str, str]) -> str
     """``County: before -> after``; what is new stands without the empty side."""
     before, after = format_value(change["before"]), format_value(change["after"])
     return f"{name_field(change['field'], fields)}: {f'{before} -> ' if before else ''}{after or '(empty)'}"
-
-
-@contextmanager
-def show_progress(*, quiet: bool, lines: bool = False) -> Iterator[NotedProgress]:
-    """A progress bar if stderr is a terminal; elsewhere nothing, or with ``lines`` a line now and then."""
-    if not quiet and lines and not sys.stderr.isatty():
-        yield LineProgress()
-    elif quiet or not sys.stderr.isatty():
-        yield NoProgress()
-    else:
-        with BarProgress() as bar:
-            yield bar
-
-
-class LineProgress:
-    """`ports.NotedProgress` without a terminal: a line on stderr, at most one in ``every_s`` seconds."""
-
-    def __init__(self, every_s: float = LINE_EVERY_S, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._every_s = every_s
-        self._monotonic = monotonic
-        self._printed_at = monotonic()
-        self._what, self._note = "", ""
-        self._total: int | None = None
-        self._done = 0
-
-    def start(self, what: str, total: int | None) -> None:
-        """A stage begins."""
-        self._what, self._note, self._total, self._done = what, "", total, 0
-
-    def advance(self, count: int = 1) -> None:
-        """A part of the stage is done."""
-        self._done += count
-        now = self._monotonic()
-        if now - self._printed_at >= self._every_s:
-            self._printed_at = now
-            of = f" of {self._total}" if self._total is not None else ""
-            print_notice(f"{self._what}: {self._done}{of}{f' ({self._note})' if self._note else ''}")
-
-    def note(self, text: str) -> None:
-        """Show a text beside the count."""
-        self._note = text
-
-    def finish(self) -> None:
-        """The stage is over."""
-
-
-class BarProgress:
-    """`ports.NotedProgress` on a terminal: a bar on stderr with rate and time left."""
-
-    def __init__(self) -> None:
-        self._progress = Progress(
-            SpinnerColumn("dots" if (sys.stderr.encoding or "").lower().startswith("utf") else "line"),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._task: TaskID | None = None
-
-    def start(self, what: str, total: int | None) -> None:
-        """A stage begins."""
-        self.finish()
-        self._task = self._progress.add_task(what, total=total, rate="", note="")
-
-    def advance(self, count: int = 1) -> None:
-        """A part of the stage is done."""
-        if self._task is None:
-            return
-        self._progress.advance(self._task, count)
-        task = self._progress.tasks[-1]
-        if task.speed:
-            self._progress.update(self._task, rate=f"{task.speed:.1f}/s")
-
-    def note(self, text: str) -> None:
-        """Show a text beside the count."""
-        if self._task is not None:
-            self._progress.update(self._task, note=text)
-
-    def finish(self) -> None:
-        """The stage is over: remove its line."""
-        if self._task is not None:
-            self._progress.remove_task(self._task)
-            self._task = None
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        del kind, error, trace
-        self._progress.stop()
 
 
 # --- the report of a run -------------------------------------------------------------------------------------------

@@ -37,7 +37,8 @@ from openphone_sync.openphone.conversations import (
     MediaLink,
     find_media,
 )
-from openphone_sync.ops.http import Downloaded, DownloadRefusedError, HttpError, TooLargeError
+from openphone_sync.ops.answers import HttpError
+from openphone_sync.ops.http import Downloaded, DownloadRefusedError, TooLargeError
 from openphone_sync.ports import Clock
 
 CHUNK = 50

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from openphone_sync.errors import AnswerLostError, ContactGoneError, UnreachableError
@@ -19,8 +19,11 @@ from openphone_sync.openphone.wire import (
     parse_contact,
     parse_definition,
 )
-from openphone_sync.ops.http import HttpClient, make_http_client
+from openphone_sync.ops.answers import Fetching
 from openphone_sync.ports import Clock
+
+if TYPE_CHECKING:
+    from openphone_sync.ops.http import HttpClient
 
 PAGE_SIZE = 50  # vendor document; 51 is answered 400
 IDS_PER_REQUEST = 20  # seen live: 21 repeated values become an object in the server's parser and are answered 400
@@ -35,6 +38,8 @@ LIST_AGE_S = 3600.0
 
 def make_client(base_url: str, api_key: str, timeout_s: float) -> HttpClient:
     """An HTTP client for ``base_url`` (without ``/v1``). The key is sent as it is: Bearer before it is answered 401."""
+    from openphone_sync.ops.http import make_http_client  # noqa: PLC0415  # see `ops.answers`
+
     return make_http_client(timeout_s, base_url=f"{base_url}/v1", headers={"Authorization": api_key})
 
 
@@ -43,7 +48,7 @@ class OpenPhone:
 
     def __init__(
         self,
-        client: HttpClient,
+        client: Fetching,
         pacer: Pacer,
         rules: RetryRules,
         clock: Clock,

@@ -31,7 +31,7 @@ from openphone_sync.errors import (
     UnreachableError,
 )
 from openphone_sync.openphone.pacing import Pacer
-from openphone_sync.ops.http import HttpAnswer, HttpClient, HttpError, NotConnectedError
+from openphone_sync.ops.answers import Fetching, HttpAnswer, HttpError, NotConnectedError
 from openphone_sync.ops.logging import find_redactor
 from openphone_sync.ops.redaction import Redactor
 from openphone_sync.ports import Clock
@@ -81,7 +81,7 @@ class Caller:
 
     def __init__(
         self,
-        client: HttpClient,
+        client: Fetching,
         pacer: Pacer,
         rules: RetryRules,
         clock: Clock,

@@ -30,6 +30,7 @@ from urllib.parse import urlsplit, urlunsplit
 from openphone_sync.config import Settings
 from openphone_sync.documents import describe_contacts
 from openphone_sync.errors import BUG, BUG_ENDED_RUN, EXIT_CODES, ConfigurationError, LockedError, RunError
+from openphone_sync.ops.answers import HttpError
 from openphone_sync.ops.files import check_state_dir, save_text
 from openphone_sync.ops.logging import OPERATOR, find_redactor
 
@@ -311,7 +312,7 @@ def _ping_address(url: str, what: str) -> str:
 
 def _send_ping(address: str, body: str, attempts: int, timeout_s: float) -> str:
     """Why it failed; empty if it did not."""
-    from openphone_sync.ops.http import HttpError, make_http_client  # noqa: PLC0415  # 60 ms, not needed without pings
+    from openphone_sync.ops.http import make_http_client  # noqa: PLC0415  # 60 ms, not needed without pings
 
     failure = ""
     with make_http_client(timeout_s, base_url=address, follow_redirects=True) as client:

@@ -14,6 +14,7 @@ import os
 import re
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,11 +28,15 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpcore
-import httpx
 
 from openphone_sync.config import is_loopback
 from openphone_sync.errors import ConfigurationError
+from openphone_sync.ops.answers import HttpAnswer, HttpError, NotConnectedError
 from openphone_sync.ports import Clock
+
+# httpx can do without its command-line program, which loads rich and pygments: 40 ms of every command that sends a request.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # documented: an import of it fails then
+import httpx  # noqa: E402
 
 CONNECT_TIMEOUT_S = 10.0
 CONNECTIONS = 10
@@ -44,35 +49,6 @@ LOOK_S = 0.25
 _PROXY_SCHEMES = frozenset({"http", "https", "socks5", "socks5h"})
 _CODINGS = frozenset({"", "identity", "gzip"})
 """One layer at most: some kilobytes of gzip within gzip become gigabytes before anybody can count them."""
-
-
-class HttpError(Exception):
-    """There is no whole answer. The text says why in words, without the address, which could hold a token.
-
-    ``advice`` says what to do about it, with ``{setting}`` for the name of the setting that holds the address.
-    """
-
-    def __init__(self, reason: str, advice: str = "") -> None:
-        super().__init__(reason)
-        self.advice = advice
-
-
-class NotConnectedError(HttpError):
-    """The request never left, so that sending it again is safe."""
-
-
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
-    """A whole answer; ``headers`` are found by their names in any case."""
-
-    status: int
-    headers: Mapping[str, str]
-    content: bytes
-
-    @property
-    def is_success(self) -> bool:
-        """Whether the status is 2xx."""
-        return self.status // 100 == HTTPStatus.OK // 100
 
 
 class _NoCookies(CookieJar):

@@ -22,7 +22,7 @@ _READING = ("the clients", "OPENPHONE_CLIENT_TABLE or OPENPHONE_CLIENT_QUERY")
 
 
 class PostgresClients:
-    """`ports.ClientSource` over a table or a query. ``on_row`` gets the JSON of every row that is read.
+    """`ports.ClientSource` over a table or a query. ``on_row`` gets the JSON of every row that the log learns.
 
     ``extra_columns``: names beside those of the mapping; None for every column that is there.
     """
@@ -42,7 +42,7 @@ class PostgresClients:
         self._host = str(conninfo_to_dict(dsn).get("host", "")) if is_conninfo(dsn) else ""
         self._connection = connect(dsn, stopping)
         self._fetch_size = fetch_size
-        self._on_row = on_row or (lambda _: None)
+        self._on_row = on_row
         self._encoding = self._connection.info.parameter_status("server_encoding") or ""
         self._codec = find_codec(self._encoding)
         with closing_on_error(self.close), self._plain_errors():
@@ -71,7 +71,9 @@ class PostgresClients:
         with self._plain_errors():
             return self._relation.row_security(self._connection)
 
-    def read_clients(self, *, client_type: str | None = None, limit: int | None = None) -> Iterator[ClientRow]:
+    def read_clients(
+        self, *, client_type: str | None = None, limit: int | None = None, learns: bool = True
+    ) -> Iterator[ClientRow]:
         """Clients by id as text in byte order, streamed. An id that is NULL or comes twice ends the run."""
         if client_type and "client_type" not in self._columns:
             raise ConfigurationError(
@@ -82,8 +84,11 @@ class PostgresClients:
         # A stream, not a server-side cursor: the server goes on while a block is looked at, and no block waits for a
         # round trip. libpq before 17 knows single rows only.
         size = self._fetch_size if psycopg.capabilities.has_stream_chunked() else 1
+        on_row = self._on_row if learns else None
         with self._plain_errors(), self._connection.cursor() as cursor:
-            for client_id, document in map(self._decode, cursor.stream(statement, size=size)):
+            stored = cursor.stream(statement, size=size)
+            for row in map(ClientRow._make, map(self._decode, stored) if self._codec else stored):
+                client_id, document = row
                 if client_id is None:
                     raise ConfigurationError(
                         f"{self._relation.name} has a row whose id is NULL; give every client an id"
@@ -93,8 +98,9 @@ class PostgresClients:
                         f"the id {client_id} comes twice in {self._relation.name}; give every client an id of its own"
                     )
                 last = client_id
-                self._on_row(document)
-                yield ClientRow(client_id, document)
+                if on_row:
+                    on_row(document)
+                yield row
 
     def read_client(self, client_id: str) -> ClientRow | None:
         """One client by its id as text."""
@@ -106,7 +112,8 @@ class PostgresClients:
         if row is None:
             return None
         client = ClientRow(*self._decode(row))
-        self._on_row(client.document)
+        if self._on_row:
+            self._on_row(client.document)
         return client
 
     def _plain_errors(self) -> AbstractContextManager[None]:

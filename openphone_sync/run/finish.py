@@ -15,7 +15,6 @@ from openphone_sync.run.context import Context
 from openphone_sync.run.report import RUNS_FOLDER, RunReport, save_report
 from openphone_sync.state import Store
 from openphone_sync.views.metrics import RUNS_SHOWN, make_metrics, save_metrics
-from openphone_sync.views.prometheus import save_prometheus
 
 _RUN_FILE = re.compile(r"([0-9]{8}T[0-9]{6}Z)-[0-9a-f]+\.json")
 
@@ -56,6 +55,8 @@ def publish_metrics(store: Store, settings: Settings) -> None:
     try:
         save_metrics(settings.state_dir, metrics)
         if settings.prometheus_file:
+            from openphone_sync.views.prometheus import save_prometheus  # noqa: PLC0415  # 10 ms, not needed without it
+
             save_prometheus(Path(settings.prometheus_file), metrics, store.read_last_good(), store.count_held())
     except OSError as error:
         logging.getLogger(OPERATOR).warning(

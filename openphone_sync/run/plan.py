@@ -290,7 +290,7 @@ class _Gathering:
             found = (source.read_client(key) for key in sorted(set(options.client_ids)))
             rows: Iterable[ClientRow] = (row for row in found if row is not None)
         else:
-            rows = source.read_clients(client_type=options.client_type, limit=options.limit)
+            rows = source.read_clients(client_type=options.client_type, limit=options.limit, learns=False)
         reading = read_source(
             self._until_stopped(rows),
             self._known_clients(),

@@ -9,8 +9,6 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import phonenumbers
-
 from openphone_sync.config import Settings, load_mapping
 from openphone_sync.documents import SCHEMA_VERSION, to_csv
 from openphone_sync.errors import ConfigurationError, RunError
@@ -228,6 +226,8 @@ def explain_phone(text: str, region: str) -> str:
     digits = re.sub(r"[^0-9]", "", text)
     if not digits:
         return "there is no digit in it"
+    import phonenumbers  # noqa: PLC0415  # as in `views.words`
+
     is_american = phonenumbers.country_code_for_region(region) == _NANP and not text.lstrip().startswith(("+", "00"))
     if not is_american:
         return f"no phone number has these {len(digits)} digits"

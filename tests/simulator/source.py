@@ -58,7 +58,9 @@ class Source:
         """No row-level security."""
         return False
 
-    def read_clients(self, *, client_type: str | None = None, limit: int | None = None) -> Iterator[ClientRow]:
+    def read_clients(
+        self, *, client_type: str | None = None, limit: int | None = None, learns: bool = True
+    ) -> Iterator[ClientRow]:
         """In the order of their ids as UTF-8 bytes."""
         rows = self._take()
         chosen = [key for key in sorted(rows, key=lambda key: key.encode()) if _is_of(rows[key], client_type)]

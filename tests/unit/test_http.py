@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from openphone_sync.errors import ConfigurationError
-from openphone_sync.ops.http import MAX_ANSWER_BYTES, HttpClient, HttpError, NotConnectedError, make_http_client
+from openphone_sync.ops.answers import HttpError, NotConnectedError
+from openphone_sync.ops.http import MAX_ANSWER_BYTES, HttpClient, make_http_client
 from tests.raw_server import Talk, answering, make_answer, raw_server
 
 LIMIT_S = 0.6

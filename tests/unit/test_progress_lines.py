@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from openphone_sync.cli.terminal import LineProgress
+from openphone_sync.cli.progress import LineProgress
 
 
 def test_a_line_comes_at_most_every_thirty_seconds(capsys: pytest.CaptureFixture[str]) -> None:
