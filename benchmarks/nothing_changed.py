@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -65,8 +64,8 @@ def make_report(*, long: bool = False) -> str:
     lines = [f"| {' | '.join(titles)} |", f"|{'---|' * len(titles)}"]
     lines += [_measure(size) for size in (LONG_SIZES if long else SIZES)]
     return "\n".join(lines) + (
-        "\n\nLimit: reading the same rows with psycopg and hashing them, in a process of its own; each the middle of "
-        f"{len(COUNTIES)}, in turns. A fresh copy is the state folder copied with its times, and not in memory.\n"
+        "\n\nLimit: reading the same rows with psycopg and hashing them, in a process of its own; each the quickest "
+        f"of {len(COUNTIES)}, in turns. A fresh copy is the state folder copied with its times, and not in memory.\n"
     )
 
 
@@ -90,26 +89,28 @@ def _measure(size: int) -> str:
                 connection.execute("UPDATE clients SET county = %s WHERE client_name = 'Person 7'", (county,))
             changed.append(_sync(settings))
             os.sync()
-        fresh = _sync(_copy(settings, Path(folder, "copy")))
+        copy = replace(settings, state_dir=Path(folder, "copy"))
+        shutil.copytree(settings.state_dir, copy.state_dir)
+        cold = [_sync(_drop_from_memory(copy)) for _ in COUNTIES]
         state_bytes = (settings.state_dir / "state.db").stat().st_size
-    time_s, limit_s = statistics.median(night.time_s for night in nights), statistics.median(limits)
+    time_s, limit_s = min(night.time_s for night in nights), min(limits)
     copied, *others = changed
-    adds_s = statistics.median(night.time_s for night in others) - time_s
+    fresh_s = min(night.time_s for night in cold)
+    adds_s = min(night.time_s for night in others) - time_s
     return (
         f"| {size:,} | {contacts:,} | {nights[-1].requests} | {time_s:.2f} | {limit_s:.2f} | {time_s / limit_s:.2f} | "
-        f"{fresh.time_s:.2f} | {fresh.time_s / limit_s:.2f} | {time_s / size * 1e6:.0f} | {nights[-1].peak_mb:.0f} | "
+        f"{fresh_s:.2f} | {fresh_s / limit_s:.2f} | {time_s / size * 1e6:.0f} | {nights[-1].peak_mb:.0f} | "
         f"{state_bytes / contacts:.0f} | {changed[-1].requests} | {adds_s:.2f} | {copied.time_s - time_s:.2f} |"
     )
 
 
-def _copy(settings: Settings, folder: Path) -> Settings:
-    """The state in another folder, with its times; the copy is dropped from the memory of the system."""
-    shutil.copytree(settings.state_dir, folder)
+def _drop_from_memory(settings: Settings) -> Settings:
+    """The system keeps nothing of the state in its memory."""
     os.sync()
-    for path in folder.rglob("*.db"):
+    for path in settings.state_dir.rglob("*.db"):
         with path.open("rb") as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    return replace(settings, state_dir=folder)
+    return settings
 
 
 def seed_state(settings: Settings, sandbox: SandboxServer) -> int:
