@@ -159,6 +159,7 @@ def open_context(
     pacer = make_pacer(settings, clock)
     workspace = _make_workspace(settings, pacer, clock, lambda: signal_number() != 0, warnings)
     workers = ThreadWorkers()
+    workers.submit(store.read_ahead)
     try:
         yield Context(
             settings=settings,

@@ -48,7 +48,7 @@ class Reading:
     def pass_over(self, client: KnownClient) -> None:
         """Count an unmoved client without looking closer."""
         self.linked_unread += client.linked
-        if client.skipped or client.held:
+        if client.unusual:
             self.unread.append(client.client_id)
 
     def judge_held(self) -> None:
@@ -120,16 +120,17 @@ def _miss(reading: Reading, client: KnownClient, *, complete: bool) -> None:
 def _take(reading: Reading, row: ClientRow, client: KnownClient | None, digest: bytes, *, everything: bool) -> None:
     fingerprint = make_fingerprint(row, digest)
     reading.read += 1
-    moved = client is None or client.removed or client.fingerprint != fingerprint
-    reading.changed += moved
-    if moved or everything or (client is not None and client.due):
+    if client is None or client.fingerprint != fingerprint or client.removed:
+        reading.changed += 1
         reading.moved.append(row)
         reading.fingerprints[row.client_id] = fingerprint
-        if not moved:
-            reading.unmoved.add(row.client_id)
-    elif client is not None and client.held:
+    elif everything or client.due:
+        reading.moved.append(row)
+        reading.fingerprints[row.client_id] = fingerprint
+        reading.unmoved.add(row.client_id)
+    elif client.held:
         reading.held.append((row, client))
-    elif client is not None:
+    else:
         reading.pass_over(client)
 
 
