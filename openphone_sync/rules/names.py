@@ -329,6 +329,8 @@ def _speaks_of_another(ours: Name, theirs: Name) -> bool:
         return True
     if theirs.company and not ours.company:
         return True  # "James Smith LLC"
+    if ours.possessive and ours.words == theirs.words:
+        return False  # the row itself is written so
     return theirs.possessive and name_words.PHONE_NOTES.isdisjoint(theirs.words)  # "James's cell" is his
 
 

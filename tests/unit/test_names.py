@@ -106,6 +106,7 @@ def test_equal_after_folding(a: str, b: str) -> None:
         ("James Smith", "James custody", MatchLevel.PART),
         ("Maria Garcia Lopez", "Maria Garcia", MatchLevel.PART),
         ("James Smith", "James Smith cell", MatchLevel.FULL),
+        ("James's", "James's", MatchLevel.EQUAL),
         ("James Smith", "James Smith's cell", MatchLevel.FULL),
         ("James Smith", "Client James Smith", MatchLevel.FULL),
         ("James Smith", "James Smith trial friday", MatchLevel.FULL),
