@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -54,14 +55,19 @@ class OnDemand(TyperCommand):
 
     def load(self) -> Any:
         """The command itself."""
-        module = import_module(f"openphone_sync.cli.{str(self.name).replace('-', '_')}")
-        command = typer.main.get_command(module.app)
-        command.name = self.name
-        return command
+        return _load(str(self.name))
 
     def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
         """Parse the rest with the command itself: to run it, to show its help or to complete its options."""
         return self.load().make_context(info_name, args, parent, **extra)
+
+
+@cache
+def _load(name: str) -> Any:
+    module = import_module(f"openphone_sync.cli.{name.replace('-', '_')}")
+    command = typer.main.get_command(module.app)
+    command.name = name
+    return command
 
 
 class Program(Group):
