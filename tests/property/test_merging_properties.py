@@ -332,7 +332,7 @@ def live_on(world: World, rounds: list[tuple[Any, Any]], policies: list[tuple[bo
         run_round(world, Tie.LINKED, rules, row_before, steady=len(policies) == 1)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(ROWS, ROUNDS, st.lists(POLICIES, min_size=1, max_size=3))
 def test_no_history_of_our_contact_loses_what_a_person_typed(
     row: dict[str, Any], rounds: list[tuple[Any, Any]], policies: list[tuple[bool, bool, bool]]
@@ -340,7 +340,7 @@ def test_no_history_of_our_contact_loses_what_a_person_typed(
     live_on(create_contact(row), rounds, policies)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(ROWS, STAFF, ROUNDS, st.lists(POLICIES, min_size=1, max_size=3))
 def test_no_history_of_an_adopted_contact_loses_what_a_person_typed(
     row: dict[str, Any], staff: list[Any], rounds: list[tuple[Any, Any]], policies: list[tuple[bool, bool, bool]]
@@ -360,7 +360,7 @@ def test_no_history_of_an_adopted_contact_loses_what_a_person_typed(
     live_on(world, rounds, policies)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(ROWS, ROUNDS, ROUNDS, st.lists(POLICIES, min_size=1, max_size=3))
 def test_a_lost_state_loses_no_item_and_lists_what_gave_way(
     row: dict[str, Any],

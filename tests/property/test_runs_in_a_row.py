@@ -111,7 +111,7 @@ def make_rules(world: World) -> Rules:
     return Rules(world.rules, MergeRules(normalise))
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(some_world())
 def test_a_second_full_run_decides_the_same_and_writes_nothing(world: World) -> None:
     # Under `create` nobody waits for a contact, so that one without a phone can have it later.
@@ -161,7 +161,7 @@ def gather_one_client(full: Gathered, client_id: str, rules: Rules) -> Gathered:
     )
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(some_edit())
 def test_an_incremental_run_decides_like_a_full_one(edit: tuple[World, str, tuple[DesiredContact, ...]]) -> None:
     world, client_id, edited = edit

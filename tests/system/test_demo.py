@@ -94,8 +94,8 @@ def test_the_log_of_a_demo_that_crashed_is_not_in_the_state_folder_of_the_office
     assert list(short.iterdir()) == [short / "t"]
 
 
-def test_the_demo_shows_the_main_job_and_leaves_nothing_behind(short: Path) -> None:
-    with program(short, "demo", "--clients", "4") as demo:
+def test_the_demo_shows_the_main_job_in_80_columns_and_leaves_only_the_page_that_is_asked_for(short: Path) -> None:
+    with program(short, "demo", "--clients", "4", "--report", "page.html") as demo:
         out, err = demo.communicate(timeout=60)
     assert demo.returncode == 0, err
     counts = re.findall(r"sync succeeded \(incremental\): (.*)", out)
@@ -116,17 +116,11 @@ def test_the_demo_shows_the_main_job_and_leaves_nothing_behind(short: Path) -> N
         "openphone-sync init",
     ):
         assert text in out
-    assert leftovers(short) == []
     assert processes_in(short) == []
-
-
-def test_the_demo_fits_80_columns_and_keeps_the_page_that_is_asked_for(short: Path) -> None:
-    with program(short, "demo", "--clients", "3", "--report", "page.html") as demo:
-        out, err = demo.communicate(timeout=60)
-    assert demo.returncode == 0, err
     shown = re.sub(r"\x1b\[[0-9;]*m", "", out)
     assert [line for line in shown.splitlines() if len(line.rstrip()) > 80] == []
     assert "Who shows by name" in (short / "page.html").read_text(encoding="utf-8")
+    assert leftovers(short) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

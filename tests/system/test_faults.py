@@ -13,8 +13,8 @@ from tests.faults.killing import Lane, run_lane
 from tests.faults.losses import EndState, find_losses, read_end_state
 from tests.faults.scene import edit_both_sides
 
-ROWS = 30
-KILLS = 6  # in each stage, or fewer where a run is quicker
+ROWS = 20
+KILLS = 4  # in each stage, or fewer where a run is quicker
 
 
 @pytest.fixture(scope="module")

@@ -232,7 +232,7 @@ def make_name(number: int) -> str:
     return f"{letters[:8].title()} {letters[8:16].title()}"
 
 
-@pytest.mark.parametrize(("options", "stride"), [((), 2), (("--delete-contact",), 5)], ids=["state", "state and app"])
+@pytest.mark.parametrize(("options", "stride"), [((), 3), (("--delete-contact",), 7)], ids=["state", "state and app"])
 def test_killed_at_any_step_it_is_finished_by_the_next_start(
     office: Office, options: tuple[str, ...], stride: int
 ) -> None:

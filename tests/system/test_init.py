@@ -172,7 +172,7 @@ def test_ctrl_c_and_the_end_of_input_leave_nothing_written(newcomer: Newcomer, k
 def test_ctrl_c_after_writing_says_where_the_settings_are(newcomer: Newcomer) -> None:
     newcomer.office.make_clients(JAMES)
     newcomer.office.environment |= newcomer.given
-    terminal = talk(newcomer, (DRY_RUN, "\x03"))
+    terminal = talk(newcomer, (f"{DRY_RUN} [Y/n]: ", "\x03"))  # it waits, and does not write
     assert terminal.finish() == 130
     assert re.sub(r"\s+", " ", terminal.shown).endswith(
         f"stopped; the settings are in {newcomer.file}, and openphone-sync test-connection tests them "

@@ -65,7 +65,7 @@ def test_the_lock_holds_against_programs_too(office: Office) -> None:
 
 
 def test_the_event_ends_a_run_in_order(office: Office) -> None:
-    load_samples(office.dsn, 100)
+    load_samples(office.dsn, 60)
     office.environment["OPENPHONE_RATE_LIMIT_SECOND"] = "50"
     stop = Event()
     timer = Timer(1.0, stop.set)

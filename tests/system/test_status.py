@@ -145,7 +145,7 @@ def test_max_age_judges_the_last_good_run(office: Office) -> None:
 
 
 def test_a_run_in_another_process_is_seen_live(office: Office, tmp_path: Path) -> None:
-    make_many(office, 25)
+    make_many(office, 12)
     seen: dict[str, Any] = {}
     with FaultySandbox(SandboxOptions(rate_limit=500)) as slow:
         pace = {
@@ -161,9 +161,9 @@ def test_a_run_in_another_process_is_seen_live(office: Office, tmp_path: Path) -
             out, _ = process.communicate(timeout=60)
     assert seen["syncService"]["isInProgress"]
     assert seen["scheduler"]["status"] == "running"
-    assert seen["syncService"]["progress"]["total"] == 25
+    assert seen["syncService"]["progress"]["total"] == 12
     assert 0 < seen["syncService"]["progress"]["etaSeconds"] < 60
-    assert json.loads(out)["contacts"]["created"] == 25
+    assert json.loads(out)["contacts"]["created"] == 12
     done = office.run("status", "--json").json
     assert not done["syncService"]["isInProgress"]
     assert done["lastRun"]["status"] == "succeeded"

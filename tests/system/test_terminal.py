@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pty
+import select
 import signal
 import sys
 import time
@@ -53,9 +54,13 @@ class Terminal:
         return os.waitstatus_to_exitcode(status)
 
     def finish(self) -> int:
-        """Read what is left and return the exit code."""
+        """Read what is left and return the exit code; a program that goes on for a minute is killed."""
         with contextlib.suppress(OSError):
-            while data := os.read(self._master, 4096):
+            while True:
+                if not select.select([self._master], [], [], 60)[0]:
+                    os.kill(self.pid, signal.SIGKILL)
+                if not (data := os.read(self._master, 4096)):
+                    break
                 self.shown += data.decode(errors="replace")
         self.close()
         return self.wait()
