@@ -330,7 +330,7 @@ FAULTS = (
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FaultySandbox, Path]]:
     """Conversations, and a folder in which they are archived without a fault: later fetches there bring what is new."""
-    with FaultySandbox(SandboxOptions(**{**SMALL, "conversations": 6})) as sandbox:
+    with FaultySandbox(SandboxOptions(conversations=6, rate_limit=100_000)) as sandbox:
         yield sandbox, tmp_path_factory.mktemp("undisturbed")
 
 
