@@ -496,12 +496,18 @@ def similarity(a: Name, b: Name, cutoff: float = 0.0) -> float:
     letters = sum(map(len, a.words)) + sum(map(len, b.words))
     to_lose = (1.0 - cutoff) * letters + 1e-6
     fits: list[tuple[float, int, int]] = []
+    known = _canonicals()
     for i, x in enumerate(a.words):
         least = float(len(x)) if len(a.words) > len(b.words) else math.inf  # a word without a partner loses its letters
+        forms = known.get(x, ())
         for j, y in enumerate(b.words):
-            score = _word_score(x, y)
+            score = 1.0 if x == y else JaroWinkler.similarity(x, y)
+            if score < 0.95 and (y in forms or x in known.get(y, ())) and are_nicknames(x, y):
+                score = 0.95
             fits.append((score, i, j))
-            least = min(least, (1.0 - score) * (len(x) + len(y)))
+            lost = (1.0 - score) * (len(x) + len(y))
+            if lost < least:
+                least = lost
         to_lose -= least
         if to_lose < 0.0:
             return 0.0
@@ -513,13 +519,6 @@ def similarity(a: Name, b: Name, cutoff: float = 0.0) -> float:
             used_b.add(j)
             total += score * (len(a.words[i]) + len(b.words[j]))
     return min(total / letters, 1.0)
-
-
-def _word_score(a: str, b: str) -> float:
-    if a == b:
-        return 1.0
-    score = JaroWinkler.similarity(a, b)
-    return 0.95 if score < 0.95 and are_nicknames(a, b) else score
 
 
 def same_person(a: Name, b: Name) -> bool:
