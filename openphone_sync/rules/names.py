@@ -505,9 +505,7 @@ def similarity(a: Name, b: Name, cutoff: float = 0.0) -> float:
             if score < 0.95 and (y in forms or x in known.get(y, ())) and are_nicknames(x, y):
                 score = 0.95
             fits.append((score, i, j))
-            lost = (1.0 - score) * (len(x) + len(y))
-            if lost < least:
-                least = lost
+            least = min(least, (1.0 - score) * (len(x) + len(y)))
         to_lose -= least
         if to_lose < 0.0:
             return 0.0
