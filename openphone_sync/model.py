@@ -510,30 +510,18 @@ class Link:
 class KnownClient(NamedTuple):
     """What the state remembers of a client without looking closer.
 
-    ``fingerprint`` is that of the row when it was last looked at. ``linked`` counts its linked contacts; ``unusual`` is 0 for
-    nearly all, else the sum of what holds of these: 1, the source has it no longer; 2, it is due, since work was left to do
-    or a person decided something; 4, it has skipped contacts; 8, it has held ones.
+    ``fingerprint`` is that of the row when it was last looked at; ``due``: work was left to do, or a person decided
+    something, so it is looked at again though its row has not moved. ``linked``, ``skipped`` and ``held`` count its
+    wanted contacts.
     """
 
     client_id: str
     fingerprint: bytes | None
-    linked: int
-    unusual: int
-
-    @property
-    def removed(self) -> bool:
-        """Whether the source has it no longer."""
-        return bool(self.unusual & 1)
-
-    @property
-    def due(self) -> bool:
-        """Whether it is looked at again though its row has not moved."""
-        return bool(self.unusual & 2)
-
-    @property
-    def held(self) -> bool:
-        """Whether it has held contacts."""
-        return bool(self.unusual & 8)
+    removed: bool
+    due: bool = False
+    linked: int = 0
+    skipped: int = 0
+    held: int = 0
 
 
 @dataclass(frozen=True, slots=True)

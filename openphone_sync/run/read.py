@@ -48,7 +48,7 @@ class Reading:
     def pass_over(self, client: KnownClient) -> None:
         """Count an unmoved client without looking closer."""
         self.linked_unread += client.linked
-        if client.unusual:
+        if client.skipped or client.held:
             self.unread.append(client.client_id)
 
     def judge_held(self) -> None:
