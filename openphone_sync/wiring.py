@@ -159,7 +159,6 @@ def open_context(
     pacer = make_pacer(settings, clock)
     workspace = _make_workspace(settings, pacer, clock, lambda: signal_number() != 0, warnings)
     workers = ThreadWorkers()
-    workers.submit(store.read_ahead)
     try:
         yield Context(
             settings=settings,

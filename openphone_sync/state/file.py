@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from openphone_sync.errors import ConfigurationError
 from openphone_sync.state.backups import FOLDER, back_up_before_migration, back_up_daily, find_copy_before_migration
@@ -45,11 +44,12 @@ class StateFile:
             _check_whole(self._connection, self._path)
 
     def read_ahead(self) -> None:
-        """Bring what every run reads into the system's memory: at night it is not there, and comes page by page.
+        """Bring the clients into the system's memory: at night they are not there, and come page by page.
 
-        For a thread of its own, while the run loads its libraries and waits for the database.
+        For a thread of its own, while the run loads the driver and waits for the database.
         """
-        with suppress(sqlite3.Error), closing(_connect(f"file:{quote(str(self._path))}?mode=ro")) as connection:
+        address = f"{self._path.absolute().as_uri()}?mode=ro"
+        with suppress(sqlite3.Error), closing(sqlite3.connect(address, uri=True)) as connection:
             connection.execute("SELECT sum(linked) FROM clients").fetchone()
 
     # --- facts: small single values ------------------------------------------------------------------------------
@@ -142,8 +142,7 @@ def connect_for_looking(path: Path) -> sqlite3.Connection:
 
 
 def _connect(name: str) -> sqlite3.Connection:
-    is_uri = name.startswith("file:")
-    connection = sqlite3.connect(name, isolation_level=None, check_same_thread=False, timeout=10, uri=is_uri)
+    connection = sqlite3.connect(name, isolation_level=None, check_same_thread=False, timeout=10)
     connection.execute("PRAGMA busy_timeout = 10000")
     return connection
 
