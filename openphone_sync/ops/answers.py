@@ -51,7 +51,6 @@ class Fetching(Protocol):
         *,
         params: Sequence[tuple[str, str]] = (),
         body: Any = None,
-        content: bytes | None = None,
         give_up: Callable[[], bool] = lambda: False,
     ) -> HttpAnswer:
         """The whole answer, ``body`` being sent as JSON; `HttpError` where there is none in time."""

@@ -14,7 +14,9 @@ from openphone_sync.ops.files import check_state_dir
 
 LOCK_FILE = "lock"
 SHORTEST_WAIT_S = 0.2
+"""Not 0: `is_locked` of another process holds the lock for some microseconds."""
 LOOK_S = 0.05
+"""How often a wait asks again: the kernel has no wait for a lock that a signal or a time ends."""
 
 
 @contextmanager
@@ -23,7 +25,6 @@ def run_lock(state_dir: Path, wait_s: float = 0.0, signal_number: Callable[[], i
     prepare_state_dir(state_dir)
     handle = _open_lock(state_dir)
     try:
-        # Not 0: `is_locked` of another process holds the lock for some microseconds.
         ends_at = time.monotonic() + max(wait_s, SHORTEST_WAIT_S)
         while not _take(handle, state_dir):
             if signal_number():
