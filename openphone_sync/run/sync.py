@@ -191,7 +191,8 @@ def _act(planned: Planned, options: SyncOptions, context: Context, header: RunHe
             result = result.add(planned.plan, applied.outcomes)
         checked_all = _remember_findings(wanted, planned, result, applied, options, context)
     except RunError as error:  # what was written is in the report all the same
-        applied.stopped_by = applied.stopped_by or error
+        applied.interrupted = applied.interrupted or context.stopping()
+        applied.stopped_by = applied.stopped_by or (None if applied.interrupted else error)
     unfinished = {one.action.link.client_id for one in result.outcomes if not isinstance(one, Done)}
     store.mark_due(unfinished)
     if checked_all or result.outcomes:

@@ -84,6 +84,23 @@ def test_a_signal_ends_a_run_in_good_order(office: Office, number: signal.Signal
     check_complete(office)
 
 
+def test_a_signal_while_a_deleted_contact_is_judged_again_interrupts_the_run(office: Office) -> None:
+    make_many(office, 2)
+    office.sync()
+    office.sandbox.workspace.remove(office.contact("client_1")["id"])
+    office.sql("UPDATE clients SET county = 'Kern'")
+    office.requests()
+    break_with(office, "hang:path=/v1/contacts?maxResults*,method=GET,seconds=30,count=none")
+    with office.start("sync", "--json", "--force") as process:
+        wait_until(lambda: bool(office.sandbox.faults.struck))
+        process.send_signal(signal.SIGTERM)
+        out, err = end(process)
+    report = json.loads(out)
+    assert (process.returncode, report["status"], report["exitCode"]) == (143, "interrupted", 143), err
+    assert report["contacts"]["updated"] == 1
+    check_complete(office, 2)
+
+
 def test_a_signal_before_the_first_write_ends_a_run_at_once(office: Office) -> None:
     make_many(office, MANY)
     break_with(office, "hang:path=/v1/contacts,method=GET,seconds=1,committed=true")
