@@ -112,6 +112,10 @@ class ThreadWorkers:
         self._pool.shutdown(cancel_futures=True)
 
 
+_PLANNING = frozenset({"sync", "dry-run"})
+"""Commands that read every client of the state; the others open one or none."""
+
+
 @contextmanager
 def open_run(
     settings: Settings,
@@ -134,6 +138,8 @@ def open_run(
         nullcontext() if read_only else run_lock(settings.state_dir, lock_wait_s, signal_number),
         open_context(settings, clock, progress, read_only=read_only, signal_number=signal_number) as context,
     ):
+        if command in _PLANNING and not options.client_ids:
+            context.workers.submit(context.store.read_ahead)
         started_at = clock.now()
         mode = "full" if options.full else "incremental"
         yield context, RunHeader(make_run_id(started_at), command, mode, read_only, started_at)

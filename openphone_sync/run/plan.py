@@ -276,8 +276,6 @@ class _Gathering:
         return due and self._options.complete
 
     def _read_source(self) -> Reading:
-        if not self._options.client_ids:
-            self._context.workers.submit(self._store.read_ahead)
         with closing(self._context.open_source()) as source:
             self._identity.look_at_source(source)
             reading = self._read_rows(source)
