@@ -13,7 +13,7 @@ from dotenv import dotenv_values
 
 from openphone_sync.sandbox import CUSTOM_FIELDS
 from tests.office import JAMES, Office, Ran
-from tests.system.test_terminal import PROGRAM, Terminal
+from tests.system.test_terminal import CTRL_C, PROGRAM, Terminal
 
 CRONTAB = """#!/bin/sh
 case $1 in
@@ -73,7 +73,10 @@ def talk(
     for question, answer in turns:
         terminal.read_until(lambda shown, at=seen, words=question: words in shown[at:])  # type: ignore[misc]
         seen = len(terminal.shown)
-        terminal.type(answer)
+        if answer == CTRL_C:
+            terminal.interrupt()
+        else:
+            terminal.type(answer)
     return terminal
 
 
@@ -160,7 +163,7 @@ def test_several_tables_are_a_question(newcomer: Newcomer) -> None:
     assert not newcomer.file.exists()
 
 
-@pytest.mark.parametrize(("keys", "code"), [("\x03", 130), ("\x04", 2)])
+@pytest.mark.parametrize(("keys", "code"), [(CTRL_C, 130), ("\x04", 2)])
 def test_ctrl_c_and_the_end_of_input_leave_nothing_written(newcomer: Newcomer, keys: str, code: int) -> None:
     terminal = talk(newcomer, (KEY, f"{newcomer.key}\r"), (URL, keys))
     assert terminal.finish() == code
@@ -172,7 +175,7 @@ def test_ctrl_c_and_the_end_of_input_leave_nothing_written(newcomer: Newcomer, k
 def test_ctrl_c_after_writing_says_where_the_settings_are(newcomer: Newcomer) -> None:
     newcomer.office.make_clients(JAMES)
     newcomer.office.environment |= newcomer.given
-    terminal = talk(newcomer, (f"{DRY_RUN} [Y/n]: ", "\x03"))  # it waits, and does not write
+    terminal = talk(newcomer, (DRY_RUN, CTRL_C))
     assert terminal.finish() == 130
     assert re.sub(r"\s+", " ", terminal.shown).endswith(
         f"stopped; the settings are in {newcomer.file}, and openphone-sync test-connection tests them "

@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable, Sequence
 
 from openphone_sync.sandbox.samples import load_samples
-from tests.office import Office
+from tests.office import Office, wait_until
 from tests.system.test_review import hold_james
 
+CTRL_C = "\x03"
 PROGRAM = (sys.executable, "-m", "openphone_sync")
 
 
@@ -45,6 +46,17 @@ class Terminal:
 
     def type(self, text: str) -> None:
         os.write(self._master, text.encode())
+
+    def interrupt(self) -> None:
+        """Ctrl-C, pressed again after two seconds: one that comes just before a read is only noted when the read ends."""
+        for _ in range(5):
+            self.type(CTRL_C)
+            with contextlib.suppress(AssertionError):
+                wait_until(self._has_ended, limit_s=2)
+                return
+
+    def _has_ended(self) -> bool:
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def close(self) -> None:
         os.close(self._master)
