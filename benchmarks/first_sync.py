@@ -23,7 +23,7 @@ from benchmarks.clients import fill_clients
 from benchmarks.on_demand import fetch_package
 from openphone_sync.sandbox import EmbeddedPostgres, SandboxOptions, SandboxServer
 
-CLIENTS, PEER_CLIENTS = 500, 100
+CLIENTS, PEER_CLIENTS = 500, 50
 RATE = 10
 STAFF_CONTACTS = 200
 PAGE = 50
