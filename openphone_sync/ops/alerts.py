@@ -108,7 +108,7 @@ def watching(settings: Settings, *, complete: bool = True) -> Iterator[Watch]:
         watch.exit_code = error.exit_code
         notify_end(settings, watch)
         raise
-    except Exception:
+    except Exception:  # a bug is reported like any end, and then goes its way
         watch.message = BUG_ENDED_RUN
         watch.exit_code = BUG
         notify_end(settings, watch)
