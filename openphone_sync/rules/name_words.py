@@ -36,6 +36,9 @@ PURE_PARTICLES = _words("de del dela der den von vander vanden dos das")
 
 COMPANY = _words("llc llp lp pllc pc inc corp corporation incorporated ltd limited co company plc gmbh sa")
 
+BESIDE = TITLES.union(SUFFIXES, PARTICLES, PURE_PARTICLES, COMPANY)
+"""All of these: a name without them is read as it stands."""
+
 # --- an office's notes --------------------------------------------------------------------------------------------------
 #
 # Only what says nothing about *whose* contact it is. Every other word beside a name may mean somebody else (wife,

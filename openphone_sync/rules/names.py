@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cache
 from itertools import chain, product
+from sys import intern
 
 from rapidfuzz.distance import OSA, JaroWinkler
 
@@ -42,11 +43,16 @@ MAX_WORDS = 8
 
 def fold(text: str) -> str:
     """Lower case without accents, punctuation or apostrophes; single spaces. ``O’Brien-Núñez`` -> ``obrien nunez``."""
-    if text.isascii() and text.replace(" ", "").isalpha():  # most names
+    if _is_plain(text):
         return " ".join(text.lower().split())
     text = text.lower() if text.isascii() else _without_marks(_INVISIBLE.sub("", text.casefold()))
     text = _JOINED.sub(" and ", _POSSESSIVE.sub("", text)).translate(_LETTERS)
     return _NO_WORD.sub(" ", _APOSTROPHE.sub("", text)).strip()
+
+
+def _is_plain(text: str) -> bool:
+    """Whether it is ASCII letters and spaces, as most names are."""
+    return text.isascii() and text.replace(" ", "").isalpha()
 
 
 def _without_marks(text: str) -> str:
@@ -55,6 +61,10 @@ def _without_marks(text: str) -> str:
 
 
 # --- reading a name -----------------------------------------------------------------------------------------
+
+
+NO_TITLES: frozenset[str] = frozenset()
+"""Shared: each empty frozenset takes 216 bytes, more than the rest of a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +81,7 @@ class Name:
     suffix: str = ""
     joined: str = ""
     company: bool = False
-    titles: frozenset[str] = frozenset()
+    titles: frozenset[str] = NO_TITLES
     possessive: bool = False
     divided: bool = False
 
@@ -96,14 +106,14 @@ def parse_name(text: str | None) -> Name:
     company = False
     tokens: list[str] = []
     for part in _spoken_order(text):
-        own = _REFERRAL.sub("", part)
-        bare = _COMPANY_PHRASES.sub(" ", own)
+        own = _REFERRAL.sub("", part) if " by" in part else part
+        bare = _COMPANY_PHRASES.sub(" ", own) if "law" in own or "office" in own else own
         company = company or bare != own
         tokens += bare.split()
     if not text.isascii() and not name_words.WARNING_SIGNS.isdisjoint(text):
         tokens.append("warning")  # a word like another: it is not among the harmless notes
     name = _make_name(tokens, company=company)
-    if name.words and not text.isalpha():
+    if name.words and not _is_plain(text):
         possessive, divided = _POSSESSIVE.search(text), _DIVIDED.search(text)
         if possessive or divided:
             return replace(name, possessive=bool(possessive), divided=bool(divided))
@@ -128,6 +138,8 @@ def _begins_a_given_name(part: str) -> bool:
 
 
 def _make_name(parts: list[str], *, company: bool) -> Name:
+    if name_words.BESIDE.isdisjoint(parts) and all(map(str.isalpha, parts)):  # most names
+        return Name(tuple(map(intern, parts[:MAX_WORDS])), "", "".join(parts), company)
     kept: list[str] = []
     titles: set[str] = set()
     suffix = ""
@@ -140,8 +152,8 @@ def _make_name(parts: list[str], *, company: bool) -> Name:
             kept.append(part)
     words = [word for word in kept if word not in name_words.COMPANY] if len(kept) > 1 else kept
     company = company or len(words) < len(kept)
-    bare = tuple(_without_particles(words)[:MAX_WORDS])
-    return Name(bare, suffix, "".join(words), company, frozenset(titles))
+    bare = tuple(map(intern, _without_particles(words)[:MAX_WORDS]))  # a hundred thousand names share few words
+    return Name(bare, suffix, "".join(words), company, frozenset(titles) if titles else NO_TITLES)
 
 
 def _without_particles(words: list[str]) -> list[str]:

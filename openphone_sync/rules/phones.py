@@ -75,7 +75,8 @@ def _read_plain(text: str, region: str) -> str | None:
 def normalise_phone(text: str, region: str) -> str:
     """The form in which two numbers are compared: E.164 where ``text`` is exactly one number, else the folded text."""
     if national := _read_plain(text, region):
-        return f"+1{national}"  # without asking whether it is assigned, which takes longer than all else
+        e164 = f"+1{national}"  # without asking whether it is assigned, which takes longer than all else
+        return text if text == e164 else e164  # as OpenPhone has it: not kept twice for each contact
     found = parse_phones(text, region)
     if len(found.phones) == 1 and not found.unusable:
         return found.phones[0].e164

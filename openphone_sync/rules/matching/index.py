@@ -83,6 +83,9 @@ class RemoteIndex:
     def __iter__(self) -> Iterator[RemoteContact]:
         return iter(self._contacts.values())
 
+    def __getitem__(self, contact_id: str) -> RemoteContact:
+        return self._contacts[contact_id]
+
     def get(self, contact_id: str) -> RemoteContact | None:
         """The contact, or None if it was not listed."""
         return self._contacts.get(contact_id)
@@ -129,10 +132,10 @@ class RemoteIndex:
 class NameIndex:
     """The contacts that may be called like one of the ``sought`` names: of 100,000 contacts' keys these need a few."""
 
-    __slots__ = ("_blocks", "_contacts", "_texts")
+    __slots__ = ("_blocks", "_index", "_texts")
 
     def __init__(self, index: RemoteIndex, sought: Iterable[Name]) -> None:
-        self._contacts: dict[str, RemoteContact] = {}
+        self._index = index
         self._texts: dict[str, str] = {}
         self._blocks: dict[str, list[str]] = {key: [] for name in sought for key in _keys_of(name)}
         for contact in index:
@@ -141,15 +144,16 @@ class NameIndex:
             for block in blocks:
                 block.append(contact_id)
             if blocks:
-                self._contacts[contact_id], self._texts[contact_id] = contact, name.text
+                self._texts[contact_id] = name.text
 
-    def named_like(self, name: Name, threshold: float) -> Iterator[RemoteContact]:
+    def named_like(self, name: Name, threshold: float) -> list[RemoteContact]:
         """Contacts whose name shares a block with the sought ``name`` and whose text is nearly as similar as ``threshold``."""
         texts = {i: self._texts[i] for key in _keys_of(name) for i in self._blocks[key]}
-        for _, _, contact_id in process.extract_iter(
-            name.text, texts, scorer=JaroWinkler.similarity, score_cutoff=max(threshold - 0.25, 0.0)
-        ):
-            yield self._contacts[contact_id]
+        # not extract_iter: each leaves a cycle of objects, which stay while the collector is paused
+        near = process.extract(
+            name.text, texts, scorer=JaroWinkler.similarity, score_cutoff=max(threshold - 0.25, 0.0), limit=None
+        )
+        return [self._index[contact_id] for _, _, contact_id in near]
 
     def count_named(self, name: Name) -> int:
         """How many contacts have the sought ``name``, in any order of words; their nicknames count too."""

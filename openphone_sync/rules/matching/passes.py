@@ -339,7 +339,8 @@ def _find_similar_names(ledger: Ledger, context: Context, desired: DesiredContac
     for contact in nearby.values():
         theirs = context.index.name_of(contact)
         near = similarity(name, theirs, rules.threshold) >= rules.threshold
-        if not (near or _is_near_by_birth(context, desired, contact)) or not ledger.may_meet(desired, contact):
+        near = near or (desired.birth_date is not None and _is_near_by_birth(context, desired, contact))
+        if not near or not ledger.may_meet(desired, contact):
             continue
         if ledger.owner_of(contact, desired).holder is Holder.NOBODY:
             match = context.match(desired, contact)
