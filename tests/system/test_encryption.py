@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import ssl
 import struct
@@ -75,17 +76,12 @@ class Listener:
     def _pass_on(self, connection: socket.socket, first: bytes) -> None:
         with socket.create_connection(("127.0.0.1", int(self._onward))) as server:
             server.sendall(first)
-            back = threading.Thread(target=_copy, args=(server, connection), daemon=True)
-            back.start()
-            _copy(connection, server)
-            back.join(5)
-
-
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
+            # In one thread: OpenSSL does not take reading and writing on one connection at the same time.
+            while ready := select.select([connection, server], [], [], 5)[0]:
+                for source in ready:
+                    if not (data := source.recv(65536)):  # a record of TLS holds less
+                        return
+                    (server if source is connection else connection).sendall(data)
 
 
 @pytest.fixture(scope="module")
