@@ -503,17 +503,16 @@ def similarity(a: Name, b: Name, cutoff: float = 0.0) -> float:
     """
     if not a.words or not b.words:
         return 0.0
-    if a.words == b.words:
-        return 1.0
     letters = sum(map(len, a.words)) + sum(map(len, b.words))
+    ours, theirs = _without_equal_words(a.words, b.words)
     to_lose = (1.0 - cutoff) * letters + 1e-6
     fits: list[tuple[float, int, int]] = []
     known = _canonicals()
-    for i, x in enumerate(a.words):
-        least = float(len(x)) if len(a.words) > len(b.words) else math.inf  # a word without a partner loses its letters
+    for i, x in enumerate(ours):
+        least = float(len(x)) if len(ours) > len(theirs) else math.inf  # a word without a partner loses its letters
         forms = known.get(x, ())
-        for j, y in enumerate(b.words):
-            score = 1.0 if x == y else JaroWinkler.similarity(x, y)
+        for j, y in enumerate(theirs):
+            score = JaroWinkler.similarity(x, y)
             if score < 0.95 and (y in forms or x in known.get(y, ())) and are_nicknames(x, y):
                 score = 0.95
             fits.append((score, i, j))
@@ -522,13 +521,25 @@ def similarity(a: Name, b: Name, cutoff: float = 0.0) -> float:
         if to_lose < 0.0:
             return 0.0
     fits.sort(reverse=True)
-    total, used_a, used_b = 0.0, set[int](), set[int]()
+    total = float(letters - sum(map(len, ours)) - sum(map(len, theirs)))
+    used_ours, used_theirs = set[int](), set[int]()
     for score, i, j in fits:
-        if i not in used_a and j not in used_b:
-            used_a.add(i)
-            used_b.add(j)
-            total += score * (len(a.words[i]) + len(b.words[j]))
+        if i not in used_ours and j not in used_theirs:
+            used_ours.add(i)
+            used_theirs.add(j)
+            total += score * (len(ours[i]) + len(theirs[j]))
     return min(total / letters, 1.0)
+
+
+def _without_equal_words(a: Iterable[str], b: Iterable[str]) -> tuple[list[str], list[str]]:
+    """What is left of both when equal words, each other's best partners, are paired."""
+    ours, theirs = [], list(b)
+    for word in a:
+        if word in theirs:
+            theirs.remove(word)
+        else:
+            ours.append(word)
+    return ours, theirs
 
 
 def same_person(a: Name, b: Name) -> bool:

@@ -339,7 +339,7 @@ class Context:
         if len(contacts) + rows[value] > LARGE_GROUP:
             others = sum(not self._is_made_for_wanted(contact) for contact in contacts)
             if others + rows[value] > LARGE_GROUP:
-                similar = {c.contact_id for c in self.names.named_like(self.name(desired), self.rules.threshold)}
+                similar = {c.contact_id for c, _ in self.names.named_like(self.name(desired), self.rules.threshold)}
                 return [contact for contact in contacts if contact.contact_id in similar]
         return contacts
 

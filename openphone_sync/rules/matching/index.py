@@ -83,9 +83,6 @@ class RemoteIndex:
     def __iter__(self) -> Iterator[RemoteContact]:
         return iter(self._contacts.values())
 
-    def __getitem__(self, contact_id: str) -> RemoteContact:
-        return self._contacts[contact_id]
-
     def get(self, contact_id: str) -> RemoteContact | None:
         """The contact, or None if it was not listed."""
         return self._contacts.get(contact_id)
@@ -132,28 +129,33 @@ class RemoteIndex:
 class NameIndex:
     """The contacts that may be called like one of the ``sought`` names: of 100,000 contacts' keys these need a few."""
 
-    __slots__ = ("_blocks", "_index", "_texts")
+    __slots__ = ("_blocks", "_contacts", "_names", "_texts")
 
     def __init__(self, index: RemoteIndex, sought: Iterable[Name]) -> None:
-        self._index = index
-        self._texts: dict[str, str] = {}
-        self._blocks: dict[str, list[str]] = {key: [] for name in sought for key in _keys_of(name)}
+        self._contacts: list[RemoteContact] = []  # blocks hold places in these three
+        self._names: list[Name] = []
+        self._texts: list[str] = []
+        self._blocks: dict[str, list[int]] = {key: [] for name in sought for key in _keys_of(name)}
         for contact in index:
-            name, contact_id = index.name_of(contact), contact.contact_id
+            name = index.name_of(contact)
             blocks = [self._blocks[key] for key in _keys_of(name) if key in self._blocks]
-            for block in blocks:
-                block.append(contact_id)
             if blocks:
-                self._texts[contact_id] = name.text
+                place = len(self._contacts)
+                for block in blocks:
+                    block.append(place)
+                self._contacts.append(contact)
+                self._names.append(name)
+                self._texts.append(name.text)
 
-    def named_like(self, name: Name, threshold: float) -> list[RemoteContact]:
+    def named_like(self, name: Name, threshold: float) -> list[tuple[RemoteContact, Name]]:
         """Contacts whose name shares a block with the sought ``name`` and whose text is nearly as similar as ``threshold``."""
-        texts = {i: self._texts[i] for key in _keys_of(name) for i in self._blocks[key]}
+        places = list({place for key in _keys_of(name) for place in self._blocks[key]})
+        texts = [self._texts[place] for place in places]
         # not extract_iter: each leaves a cycle of objects, which stay while the collector is paused
         near = process.extract(
             name.text, texts, scorer=JaroWinkler.similarity, score_cutoff=max(threshold - 0.25, 0.0), limit=None
         )
-        return [self._index[contact_id] for _, _, contact_id in near]
+        return [(self._contacts[places[i]], self._names[places[i]]) for _, _, i in near]
 
     def count_named(self, name: Name) -> int:
         """How many contacts have the sought ``name``, in any order of words; their nicknames count too."""

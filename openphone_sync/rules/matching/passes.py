@@ -332,14 +332,16 @@ def _find_similar_names(ledger: Ledger, context: Context, desired: DesiredContac
     name, rules = context.name(desired), context.rules
     if not name.words:
         return []
-    nearby = {contact.contact_id: contact for contact in context.names.named_like(name, rules.threshold)}
+    nearby = context.names.named_like(name, rules.threshold)
+    birth_known = bool(desired.birth_date and rules.birth_field)
     if desired.birth_date and rules.birth_field:
-        nearby |= {c.contact_id: c for c in context.index.born_on(desired.birth_date, rules.birth_field)}
+        listed = {contact.contact_id for contact, _ in nearby}
+        born = context.index.born_on(desired.birth_date, rules.birth_field)
+        nearby += [(contact, context.index.name_of(contact)) for contact in born if contact.contact_id not in listed]
     found = []
-    for contact in nearby.values():
-        theirs = context.index.name_of(contact)
+    for contact, theirs in nearby:
         near = similarity(name, theirs, rules.threshold) >= rules.threshold
-        near = near or (desired.birth_date is not None and _is_near_by_birth(context, desired, contact))
+        near = near or (birth_known and _is_near_by_birth(context, desired, contact))
         if not near or not ledger.may_meet(desired, contact):
             continue
         if ledger.owner_of(contact, desired).holder is Holder.NOBODY:
