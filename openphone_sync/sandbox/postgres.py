@@ -280,7 +280,9 @@ class EmbeddedPostgres:
 
     def _launch(self) -> None:
         found = self._binaries or find_binaries()
-        self._folder = _make_folder(self.port)
+        self._folder = _choose_folder(self.port)  # before it is there: Ctrl-C in between must leave nothing
+        self._folder.mkdir(mode=0o700)
+        self._folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
         self._watcher = _start_watcher(self._folder)
         atexit.register(self.stop)
         self._account = _server_account()
@@ -366,14 +368,12 @@ class EmbeddedPostgres:
         return " / ".join(text.splitlines()[-3:]) or "it said nothing"
 
 
-def _make_folder(port: int) -> Path:
-    """Make the temporary folder, in the first place whose path leaves room for the socket's name."""
+def _choose_folder(port: int) -> Path:
+    """A temporary folder that is not there yet, in the first place whose path leaves room for the socket's name."""
     tail = len(f"/openphone-pg-xxxxxxxx/s/.s.PGSQL.{port}")
-    for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108 -- mkdtemp makes the name unguessable
+    for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108 -- the name is unguessable
         if len(os.fsencode(parent)) + tail <= SOCKET_PATH_BYTES and os.access(parent, os.W_OK):
-            folder = Path(tempfile.mkdtemp(prefix="openphone-pg-", dir=parent))
-            folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
-            return folder
+            return Path(parent, f"openphone-pg-{secrets.token_urlsafe(6)}")
     raise SandboxError(
         "no temporary folder has a path short enough for a socket; set TMPDIR to a short one such as /tmp"
     )

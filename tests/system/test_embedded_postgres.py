@@ -187,6 +187,22 @@ def test_ctrl_c_during_the_start_leaves_nothing() -> None:
         short.rmdir()
 
 
+def test_ctrl_c_as_soon_as_the_folder_is_there_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Path] = []
+    mkdir = Path.mkdir
+
+    def interrupted(folder: Path, mode: int = 0o777) -> None:
+        mkdir(folder, mode)
+        made.append(folder)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "mkdir", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        EmbeddedPostgres().start()
+    assert len(made) == 1
+    assert not made[0].exists()
+
+
 def test_the_server_runs_as_another_user_when_we_are_root(server: EmbeddedPostgres) -> None:
     owner = (server.folder / "data").stat().st_uid
     assert (owner != 0) if os.geteuid() == 0 else (owner == os.geteuid())
