@@ -132,7 +132,7 @@ def ask_from_two(name: str, url: str, path: Path, requests: int) -> None:
 def ask_as_the_peer_does(url: str, path: Path | None, requests: int) -> None:
     """The same requests, let go by the peer, without retries; several processes share its bucket in a file."""
     sys.path.insert(0, str(fetch_package(PEER, dependencies=True)))
-    from pyrate_limiter import Duration, Limiter, Rate, SQLiteBucket  # type: ignore[import-not-found]  # noqa: PLC0415
+    from pyrate_limiter import Duration, Limiter, Rate, SQLiteBucket  # type: ignore[import-not-found]  # noqa: PLC0415  # on demand
 
     rates = [Rate(10, Duration.SECOND)]
     shared = path and SQLiteBucket.init_from_file(rates, db_path=str(path), use_file_lock=True)

@@ -49,6 +49,6 @@ class Countdown:
 
 if __name__ == "__main__":
     countdown = Countdown(int(sys.argv[1]))
-    sqlite3.connect = countdown.connect  # type: ignore[assignment]
+    sqlite3.connect = countdown.connect  # type: ignore[assignment]  # one of its overloads
     sys.addaudithook(countdown.look_at)
     sys.exit(run(sys.argv[2:]))

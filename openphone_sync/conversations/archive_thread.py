@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, BinaryIO, TypeVar
 
 from openphone_sync.conversations.archive_folder import Archive, Entry, Gap
@@ -245,7 +246,7 @@ def _read_lists(thread: Thread, files: dict[str, _File], tools: ThreadTools) -> 
     is_read = True
     for part, read in _find_lists(thread, thread.after, tools):
         gap = Gap(part, thread.number_id, "", thread.last_activity_at)
-        told = tools.ask(gap, f"{part} of {thread.number_id}", lambda read=read: list(read()))  # type: ignore[misc]
+        told = tools.ask(gap, f"{part} of {thread.number_id}", partial(_read_list, read))
         if isinstance(told, list):
             _share_out(thread, files, [item for item in told if _is_in_range(item, tools.options)])
         else:
@@ -262,6 +263,10 @@ def _find_lists(thread: Thread, after: str, tools: ThreadTools) -> Iterator[tupl
     yield MESSAGES, lambda: reader.read_messages(number, people, after, through)
     if len(people) == 1:
         yield CALLS, lambda: reader.read_calls(number, people[0], after, through)
+
+
+def _read_list(read: Callable[[], Iterator[Item]]) -> list[Item]:
+    return list(read())
 
 
 def _is_in_range(item: Item, options: FetchOptions) -> bool:
@@ -315,8 +320,11 @@ def _ask_parts(file: _File, thread: Thread, is_read: bool, tools: ThreadTools) -
     for start in range(0, len(wanted), CHUNK):
         chunk = wanted[start : start + CHUNK]
         answers = tools.ask_many(
-            lambda call=call, part=part: tools.ask(  # type: ignore[misc]
-                Gap(part.value, call.item_id, "", call.at), part.value, lambda: tools.reader.read_part(part, call)
+            partial(
+                tools.ask,
+                Gap(part.value, call.item_id, "", call.at),
+                part.value,
+                partial(tools.reader.read_part, part, call),
             )
             for call, part in chunk
         )
@@ -362,7 +370,7 @@ def _download_media(file: _File, thread: Thread, is_read: bool, tools: ThreadToo
     wanted = list(_find_wanted_media(file, tools))
     for start in range(0, len(wanted), CHUNK):
         chunk = wanted[start : start + CHUNK]
-        found = tools.ask_many(lambda link=link: _have(link, file, tools) for link in chunk)  # type: ignore[misc]
+        found = tools.ask_many(partial(_have, link, file, tools) for link in chunk)
         done = {_place(link) for link in chunk}
         file.gaps = [gap for gap in file.gaps if gap.part != MEDIA or (gap.kind, gap.item_id, gap.index) not in done]
         file.set_gaps((), [gap for gap in found if gap is not None])

@@ -40,7 +40,7 @@ def make_man_page() -> str:
     ]
     common = frozenset(option for parameter in program.params for option in parameter.opts)
     for name in COMMANDS:
-        lines += write_command(program.commands[name].load(), [PROGRAM, name], common)  # type: ignore[attr-defined]
+        lines += write_command(program.commands[name].load(), [PROGRAM, name], common)  # type: ignore[attr-defined]  # each loads late
     lines += [".SH EXIT STATUS", *write_list({str(code): meaning for code, meaning in EXIT_CODES.items()})]
     settings = {s.name: s.help.replace("`", "") + (f" (default: {s.default})" if s.default else "") for s in SETTINGS}
     lines += [".SH ENVIRONMENT", "Each of these may also be in a settings file.", *write_list(settings)]

@@ -353,7 +353,7 @@ def test_no_history_of_an_adopted_contact_loses_what_a_person_typed(
     assert merged.conflicts == ()
     for change in merged.changes:
         if isinstance(change.before, list):
-            assert all(item in change.after for item in change.before)  # type: ignore[operator]
+            assert all(item in change.after for item in change.before)  # type: ignore[operator]  # a list too
         else:
             assert change.before in (None, "")
     assert merged.draft.first_name == before.first_name or not before.display_name

@@ -147,7 +147,7 @@ class History:
         self.judge.note = self.verdict.log.append
         self.judge.adopts_in_doubt = plan.policy.get("on_possible_duplicate") == "link"
         self.workspace = Workspace(self.judge, page_size=plan.page_size, holds_deleted=plan.holds_deleted)
-        settings = Settings(state_dir=folder, **plan.policy)  # type: ignore[arg-type]
+        settings = Settings(state_dir=folder, **plan.policy)  # type: ignore[arg-type]  # a plan is JSON
         self.machine = Machine(folder, settings, self.workspace, pool, plan.workers)
         self.office = Office(self.workspace, self.judge, self.machine.read_now)
         self._copy = folder.parent / "copy"

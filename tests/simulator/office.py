@@ -376,7 +376,7 @@ class Office:
         return after
 
     def _edit(self, contact: RemoteContact, **values: object) -> None:
-        self._store(contact, replace(contact, **values), None)  # type: ignore[arg-type]
+        self._store(contact, replace(contact, **values), None)  # type: ignore[arg-type]  # any field
 
     def _staff_phone(self) -> str:
         self._typed += 1
