@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -33,9 +33,8 @@ def demo(
     Example: openphone-sync demo
     """
     exit_on_signal(list_handled())
-    folder = Path(mkdtemp(prefix="openphone-sync-demo-"))
-    start_logging(folder)  # nothing but a bug is logged, and not in the state folder of a real office
-    folder.rmdir()
+    with TemporaryDirectory(prefix="openphone-sync-demo-") as folder:
+        start_logging(Path(folder))  # nothing but a bug is logged, and not in the state folder of a real office
     try:
         raise typer.Exit(run_demo(clients, sys.stdout, report))
     except SandboxError as error:

@@ -189,14 +189,14 @@ def test_ctrl_c_during_the_start_leaves_nothing() -> None:
 
 def test_ctrl_c_as_soon_as_the_folder_is_there_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Path] = []
-    mkdir = Path.mkdir
+    mkdir = os.mkdir
 
-    def interrupted(folder: Path, mode: int = 0o777) -> None:
+    def interrupted(folder: str | Path, mode: int = 0o777) -> None:
         mkdir(folder, mode)
-        made.append(folder)
+        made.append(Path(folder))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Path, "mkdir", interrupted)
+    monkeypatch.setattr(os, "mkdir", interrupted)
     with pytest.raises(KeyboardInterrupt):
         EmbeddedPostgres().start()
     assert len(made) == 1
