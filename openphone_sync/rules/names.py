@@ -106,6 +106,7 @@ def parse_name(text: str | None) -> Name:
     company = False
     tokens: list[str] = []
     for part in _spoken_order(text):
+        # A plain word is found in a fraction of the time that a pattern takes, and nearly no name holds one of these.
         own = _REFERRAL.sub("", part) if " by" in part else part
         bare = _COMPANY_PHRASES.sub(" ", own) if "law" in own or "office" in own else own
         company = company or bare != own

@@ -42,6 +42,12 @@ def test_folding(text: str, folded: str) -> None:
     assert fold(text) == folded
 
 
+def test_every_apostrophe_is_read_alike() -> None:
+    ascii_name = parse_name("James's")
+    assert ascii_name.possessive
+    assert all(parse_name(f"James{sign}s") == ascii_name for sign in "’ʼ`")
+
+
 @pytest.mark.parametrize(
     ("text", "words", "suffix"),
     [

@@ -333,7 +333,6 @@ def _find_similar_names(ledger: Ledger, context: Context, desired: DesiredContac
     if not name.words:
         return []
     nearby = context.names.named_like(name, rules.threshold)
-    birth_known = bool(desired.birth_date and rules.birth_field)
     if desired.birth_date and rules.birth_field:
         listed = {contact.contact_id for contact, _ in nearby}
         born = context.index.born_on(desired.birth_date, rules.birth_field)
@@ -341,8 +340,7 @@ def _find_similar_names(ledger: Ledger, context: Context, desired: DesiredContac
     found = []
     for contact, theirs in nearby:
         near = similarity(name, theirs, rules.threshold) >= rules.threshold
-        near = near or (birth_known and _is_near_by_birth(context, desired, contact))
-        if not near or not ledger.may_meet(desired, contact):
+        if not (near or _is_near_by_birth(context, desired, contact)) or not ledger.may_meet(desired, contact):
             continue
         if ledger.owner_of(contact, desired).holder is Holder.NOBODY:
             match = context.match(desired, contact)
