@@ -60,7 +60,7 @@ def test_a_signal_ends_a_wait_for_a_locked_table(command: tuple[str, ...], offic
             process.send_signal(signal.SIGTERM)
             process.communicate()
         assert process.returncode == 143
-        assert time.monotonic() - start < 2.5
+        assert time.monotonic() - start < 15  # an orderly end has 30 s, the lock 60
         wait_until(lambda: still_running(office.dsn) == 0, 5)
 
 
@@ -94,7 +94,7 @@ def test_a_server_that_says_nothing_ends_the_query_at_both_ends(dsn: str) -> Non
     start = time.monotonic()
     with pytest.raises(UnreachableError, match="the database has sent nothing for"):
         connection.execute("SELECT pg_sleep(60)")
-    assert time.monotonic() - start < SILENCE_S + 1
+    assert time.monotonic() - start < 20
     assert connection.closed
     wait_until(lambda: still_running(dsn) == 0, 5)
 
@@ -113,13 +113,13 @@ def test_a_slow_reader_is_not_silence(dsn: str) -> None:
     assert sizes == [100_001] * 200
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.1,127.0.0.1,127.0.0.1"])
+@pytest.mark.parametrize("address", ["127.0.0.1", ",".join(["127.0.0.1"] * 20)], ids=["one", "twenty"])
 def test_a_server_that_never_answers_is_given_up_however_many_addresses_it_has(address: str) -> None:
     with raw_server(hear_out) as port:
         start = time.monotonic()
         with pytest.raises(psycopg.OperationalError):
             make_connection_type(never, connect_s=SILENCE_S).connect(f"host={address} port={port} connect_timeout=10")
-        assert time.monotonic() - start < SILENCE_S + 1
+        assert time.monotonic() - start < 9  # one address would take 10 s, twenty 12 s
 
 
 def test_a_signal_ends_a_connection_that_is_being_made() -> None:
@@ -127,4 +127,4 @@ def test_a_signal_ends_a_connection_that_is_being_made() -> None:
         start = time.monotonic()
         with pytest.raises(InterruptedRunError):
             make_connection_type(lambda: time.monotonic() > start + 0.3).connect(f"host=127.0.0.1 port={port}")
-        assert time.monotonic() - start < 1
+        assert time.monotonic() - start < 9

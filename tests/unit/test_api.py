@@ -505,7 +505,7 @@ def test_what_is_only_read_is_not_waited_for_once_the_run_stops(tmp_path: Path) 
         start = time.monotonic()
         with pytest.raises(NotSentError):
             phone.api.read_contact(ID)
-        assert time.monotonic() - start < 1.0
+        assert time.monotonic() - start < 10.0
         timer.join()
         phone.close()
 
