@@ -25,8 +25,8 @@ _LETTERS = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "&": " and "}
 )
 _INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
-_POSSESSIVE = re.compile(r"['’ʼ`´]s\b|(?<=s)['’ʼ`´](?=\s)", re.IGNORECASE)
-_APOSTROPHE = re.compile(r"['’ʼ`´‘]")
+_APOSTROPHES = str.maketrans(dict.fromkeys("’ʼ`´‘‛′ʻ＇", "'"))
+_POSSESSIVE = re.compile(r"'s\b|(?<=s)'(?=\s)", re.IGNORECASE)
 _JOINED = re.compile(r"\+(?!\s*[0-9])|(?<=[^\W\d_])\s*/\s*(?=[^\W\d_])")
 """Signs between two people: ``James + Mary``, ``James/Mary``; not ``+1 213`` or ``5/12``."""
 _DIVIDED = re.compile(r"^\W*\w+(?:\s*[;|\\(\[]|\s+[-–—]\s)")
@@ -45,9 +45,10 @@ def fold(text: str) -> str:
     """Lower case without accents, punctuation or apostrophes; single spaces. ``O’Brien-Núñez`` -> ``obrien nunez``."""
     if _is_plain(text):
         return " ".join(text.lower().split())
+    text = text.translate(_APOSTROPHES)  # first: to Unicode, an acute is a blank with an accent
     text = text.lower() if text.isascii() else _without_marks(_INVISIBLE.sub("", text.casefold()))
     text = _JOINED.sub(" and ", _POSSESSIVE.sub("", text)).translate(_LETTERS)
-    return _NO_WORD.sub(" ", _APOSTROPHE.sub("", text)).strip()
+    return _NO_WORD.sub(" ", text.replace("'", "")).strip()
 
 
 def _is_plain(text: str) -> bool:
@@ -115,7 +116,7 @@ def parse_name(text: str | None) -> Name:
         tokens.append("warning")  # a word like another: it is not among the harmless notes
     name = _make_name(tokens, company=company)
     if name.words and not _is_plain(text):
-        possessive, divided = _POSSESSIVE.search(text), _DIVIDED.search(text)
+        possessive, divided = _POSSESSIVE.search(text.translate(_APOSTROPHES)), _DIVIDED.search(text)
         if possessive or divided:
             return replace(name, possessive=bool(possessive), divided=bool(divided))
     return name

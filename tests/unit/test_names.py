@@ -43,9 +43,11 @@ def test_folding(text: str, folded: str) -> None:
 
 
 def test_every_apostrophe_is_read_alike() -> None:
-    ascii_name = parse_name("James's")
-    assert ascii_name.possessive
-    assert all(parse_name(f"James{sign}s") == ascii_name for sign in "’ʼ`")
+    possessive, irish = parse_name("James's"), parse_name("Mary O'Brien")
+    assert possessive.possessive
+    for sign in "’ʼ`´‘‛′ʻ＇":
+        assert parse_name(f"James{sign}s") == possessive, sign
+        assert parse_name(f"Mary O{sign}Brien") == irish, sign
 
 
 @pytest.mark.parametrize(
