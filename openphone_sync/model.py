@@ -900,9 +900,9 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """A person changed the contact since the saved plan was made: it is not written."""
+    """A person changed the contact, or decided about it, since the saved plan was made: it is not written."""
 
-    action: Update
+    action: Action
 
 
 Outcome = Done | Failed | Gone | Left | Stale

@@ -123,7 +123,8 @@ class Plan:
     that the source no longer wants, old ones included; ``removed`` the clients that it dropped, ``forgotten`` external
     ids whose row means nothing any more. ``declines`` are decisions that this run made from what people did in the app.
     ``losses`` counts, by field, the linked contacts whose row lost what it had, ``changed_contacts`` those whose mapped
-    values differ from their base, or which the listed workspace shows to differ.
+    values differ from their base, or which the listed workspace shows to differ. ``overtaken`` are external ids of which a
+    saved plan says otherwise: nothing of theirs is written.
     """
 
     actions: tuple[Action, ...] = ()
@@ -147,11 +148,16 @@ class Plan:
     known_clients: int = 0
     complete: bool = True
     missing_columns: tuple[str, ...] = ()
+    overtaken: frozenset[str] = frozenset()
 
     @property
     def writes(self) -> list[Write]:
         """The actions that may send something, in order."""
-        return [action for action in self.actions if not isinstance(action, Keep)]
+        return [
+            action
+            for action in self.actions
+            if not isinstance(action, Keep) and action.link.external_id not in self.overtaken
+        ]
 
 
 def make_plan(gathered: Gathered, rules: Rules) -> Plan:

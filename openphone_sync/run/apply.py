@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from openphone_sync.errors import RefusedError, RunError
-from openphone_sync.model import Done, Failed, Gone, Left, Outcome, Write
+from openphone_sync.model import Done, Failed, Gone, Left, Outcome, Stale, Write
 from openphone_sync.rules.planning import Plan
 from openphone_sync.run.context import Context
 from openphone_sync.run.write import FORBIDDEN, Writer, WriteRules
@@ -59,7 +59,8 @@ class _Applying:
         self._rules = rules
         self._writer = Writer(context, rules, plan.claimed)
         self._waiting = deque(plan.writes)
-        self._open = Counter(action.link.client_id for action in plan.writes)
+        self._overtaken = [action for action in plan.actions if action.link.external_id in plan.overtaken]
+        self._open = Counter(action.link.client_id for action in (*plan.writes, *self._overtaken))
         self._spoiled: set[str] = set()  # clients of which a write did not succeed
         self._finished: list[tuple[str, bytes, bool]] = []
         self._failed_fast = False
@@ -68,10 +69,12 @@ class _Applying:
     def run(self) -> None:
         """Keep the workers busy until all is written or something ends the run."""
         context = self._context
-        total = len(self._waiting)
+        total = len(self._waiting) + len(self._overtaken)
         marks = self._plan.fingerprints
         context.store.save_clients([(key, mark, bool(self._open[key])) for key, mark in marks.items()])
         context.progress.start("writing", total)
+        for stale in self._overtaken:
+            self._note(Stale(stale))
         running: dict[Future[Outcome], Write] = {}
         while True:
             while self._waiting and len(running) < context.workers.size and not self._ending():

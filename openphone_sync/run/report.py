@@ -257,7 +257,7 @@ def _count_contacts(result: Result, *, dry_run: bool) -> dict[str, int]:
     for outcome in result.outcomes:
         if isinstance(outcome, Done):
             counts[_NAMES[outcome.kind]] += not _stays(outcome)
-        else:
+        elif not isinstance(outcome.action, Keep):  # those are counted above
             counts["left" if isinstance(outcome, Left) else "failed"] += 1
     return {name: counts[name] for name in COUNTS}
 
@@ -376,7 +376,9 @@ def _describe_error(outcome: Outcome) -> Iterator[dict[str, Any]]:
             message = "the contact was deleted meanwhile (404); the next run judges it again"
             yield {"externalId": external_id, "status": 404, "code": "gone", "message": message}
         case Stale():
-            message = "a person changed the contact since the plan was made; make a new one with dry-run --out"
+            message = (
+                "the contact, or a review of it, changed since the plan was made; make a new one with dry-run --out"
+            )
             yield {"externalId": external_id, "status": 0, "code": "stale", "message": message}
 
 

@@ -39,12 +39,21 @@ class PlanHeader:
 
 
 @dataclass(frozen=True, slots=True)
+class SavedAction:
+    """Whether it ``writes``, and digests: of what it does, of its row, and of the contact that it would write."""
+
+    writes: bool
+    digest: str
+    row: str
+    contact: str
+
+
+@dataclass(frozen=True, slots=True)
 class SavedPlan:
-    """A plan as read from a file: its header, and by external id the digests of each action and of its contact."""
+    """A plan as read from a file: its header, and its actions by external id."""
 
     header: PlanHeader
-    digests: Mapping[str, str] = field(default_factory=dict)
-    contacts: Mapping[str, str] = field(default_factory=dict)
+    actions: Mapping[str, SavedAction] = field(default_factory=dict)
 
 
 def save_plan(path: Path, header: PlanHeader, plan: Plan, rules: MergeRules, created_at: str) -> None:
@@ -55,9 +64,7 @@ def save_plan(path: Path, header: PlanHeader, plan: Plan, rules: MergeRules, cre
         "createdAt": created_at,
         "header": asdict(header),
         "actions": [
-            make_action(action, rules)
-            | {"digest": _digest(action, plan.fingerprints), "contactDigest": _seen_digest(action)}
-            for action in plan.actions
+            make_action(action, rules) | {"saved": asdict(_make_saved(action, plan))} for action in plan.actions
         ],
     }
     try:
@@ -82,12 +89,7 @@ def load_plan(path: Path) -> SavedPlan:
         )
     try:
         header = PlanHeader(**(document["header"] | {"client_ids": tuple(document["header"]["client_ids"])}))
-        actions = document["actions"]
-        return SavedPlan(
-            header,
-            {action["externalId"]: str(action["digest"]) for action in actions},
-            {action["externalId"]: str(action["contactDigest"]) for action in actions},
-        )
+        return SavedPlan(header, {one["externalId"]: SavedAction(**one["saved"]) for one in document["actions"]})
     except (KeyError, TypeError):
         raise ConfigurationError(f"{path} was changed after it was made; make a new one with dry-run --out") from None
 
@@ -104,24 +106,37 @@ def check_header(saved: SavedPlan, header: PlanHeader) -> None:
 def follow_plan(saved: SavedPlan, plan: Plan) -> Plan:
     """The plan as it would be now, bound to the contacts as they were shown.
 
-    Raises `StaleError`, naming rows, where something else would be done now: their row or a decision has changed, or a
-    contact was added or deleted in the app. A contact that a person changed since is found at its turn
-    (`Update.expected`).
+    Raises `StaleError`, naming rows, where the source has moved. What a person did in the app or decided in a review since
+    is `Plan.overtaken`; a contact that is changed only now is found at its turn (`Update.expected`).
     """
-    now = {action.link.external_id: _digest(action, plan.fingerprints) for action in plan.actions}
-    moved = sorted(key for key in {*now, *saved.digests} if now.get(key) != saved.digests.get(key))
+    now = {action.link.external_id: _make_saved(action, plan) for action in plan.actions}
+    moved = sorted(key for key in {*now, *saved.actions} if _has_moved(saved.actions.get(key), now.get(key)))
     if moved:
         named = ", ".join(moved[:NAMED]) + (f" and {len(moved) - NAMED} more" if len(moved) > NAMED else "")
         raise StaleError(
-            f"the client table, a review or the app changed since the plan was made: {named}; make a new one with dry-run --out"
+            f"since the plan was made, the client table changed or a run wrote: {named}; make a new one with dry-run --out"
         )
-    bound = [
-        replace(action, expected=saved.contacts.get(action.link.external_id, ""))
-        if isinstance(action, Update)
-        else action
+    known = saved.actions
+    bound = tuple(
+        replace(action, expected=known[action.link.external_id].contact) if isinstance(action, Update) else action
         for action in plan.actions
-    ]
-    return replace(plan, actions=tuple(bound))
+    )
+    overtaken = {key for key, one in now.items() if key in known and _is_overtaken(known[key], one)}
+    return replace(plan, actions=bound, overtaken=frozenset(overtaken))
+
+
+def _has_moved(then: SavedAction | None, now: SavedAction | None) -> bool:
+    """Whether the row is another one, where something would be written.
+
+    A deletion has no row: where it is no longer planned, a person has deleted the contact.
+    """
+    if then is None or now is None:
+        return bool(now.writes if now else then and then.writes and then.row)
+    return then.row != now.row and (then.writes or now.writes)
+
+
+def _is_overtaken(then: SavedAction, now: SavedAction) -> bool:
+    return then.digest != now.digest and (then.writes or now.writes)
 
 
 def digest_contact(contact: RemoteContact) -> str:
@@ -130,19 +145,17 @@ def digest_contact(contact: RemoteContact) -> str:
     return hashlib.sha256(json.dumps(values, ensure_ascii=False, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _seen_digest(action: Action) -> str:
-    return digest_contact(action.seen) if isinstance(action, Update) and action.seen is not None else ""
-
-
-def _digest(action: Action, fingerprints: Mapping[str, bytes]) -> str:
-    """What the action is for whom and, where it writes, the row that it comes from."""
-    why = action.why
-    writes = not isinstance(action, Keep)
+def _make_saved(action: Action, plan: Plan) -> SavedAction:
+    why, seen = action.why, action.seen if isinstance(action, Update) else None
     values = (
         # An update of which a person made a part meanwhile is still the same plan.
         "write" if isinstance(action, Update) else action.kind.value,
         action.link.contact_id,
         (why.reason, why.detail) if why else None,
-        fingerprints.get(action.link.client_id, b"").hex() if writes else "",
     )
-    return hashlib.sha256(json.dumps(values, ensure_ascii=False).encode()).hexdigest()
+    return SavedAction(
+        writes=not isinstance(action, Keep),
+        digest=hashlib.sha256(json.dumps(values, ensure_ascii=False).encode()).hexdigest(),
+        row=plan.fingerprints.get(action.link.client_id, b"").hex(),
+        contact=digest_contact(seen) if seen is not None else "",
+    )

@@ -120,7 +120,7 @@ class Writer:
         try:
             contact = self._workspace.read_contact(action.contact_id)
         except ContactGoneError:
-            return Gone(action)
+            return _find_gone(action)
         except ContactError as error:
             return self._fail(action, None, error)
         if action.expected and digest_contact(contact) != action.expected:
@@ -160,7 +160,7 @@ class Writer:
             except ContactGoneError as gone:
                 if isinstance(action, Update):
                     self._close(entry_id, gone)
-                    return Gone(action)
+                    return _find_gone(action)
                 return self._fail(action, entry_id, gone)
             except ContactError:
                 return self._fail(action, entry_id, error)
@@ -392,6 +392,11 @@ class Writer:
         elif link is not None:
             self._store.save_links([link])
         return Left(action) if unsent else Failed(action, error.status, error.code, error.message)
+
+
+def _find_gone(action: Update) -> Outcome:
+    """The contact was deleted in the app: a saved plan does not say that it is made again."""
+    return Stale(action) if action.expected else Gone(action)
 
 
 def _still_there(error: ContactGoneError) -> ContactError:

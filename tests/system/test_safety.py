@@ -471,15 +471,80 @@ def test_a_plan_is_refused_where_the_source_moved_and_spares_what_a_person_chang
     assert office.requests("POST", "PATCH", "DELETE") == []
 
 
-def test_a_plan_is_refused_where_a_person_made_the_contact_meanwhile(office: Office) -> None:
-    office.make_clients(JAMES_ALONE)
+def add_james(office: Office, name: str) -> str:
+    """A contact on James's number that a person typed."""
+    phones = [{"name": "Cell", "value": "+12135550134"}]
+    return str(office.sandbox.workspace.add({"defaultFields": {"firstName": name, "phoneNumbers": phones}})["id"])
+
+
+def overtaken(external_id: str) -> dict[str, str]:
+    return {"externalId": external_id, "field": "changed since the plan", "kept": "remote"}
+
+
+@pytest.mark.parametrize("name", ["James Smith", "Robert Brown"], ids=["adopted now", "held now"])
+def test_a_plan_makes_no_contact_that_a_person_made_meanwhile(office: Office, name: str) -> None:
+    james, ann = office.make_clients(JAMES_ALONE, ANN)
     plan = save(office)
-    office.sandbox.workspace.add(
-        {"defaultFields": {"firstName": "James Smith", "phoneNumbers": [{"name": "Cell", "value": "+12135550134"}]}}
-    )
-    ran = office.run("sync", "--plan", plan)
-    assert ran.code == 4
-    assert "or the app changed" in ran.err  # the table did not
+    add_james(office, name)
+    ran = office.run("sync", "--plan", plan, "--json")
+    assert (ran.code, ran.json["conflicts"]) == (1, [overtaken(f"client_{james}")])
+    assert (ran.json["contacts"]["created"], office.requests("PATCH")) == (1, [])
+    assert len(office.contacts()) == 2
+    assert office.contact(f"client_{ann}")
+    assert office.run("sync").code == 0  # takes it up, without a row that moved
+    assert len(office.contacts()) == 2
+
+
+def test_a_plan_does_not_make_again_what_a_person_deleted_meanwhile(office: Office) -> None:
+    james, ann = office.make_clients(JAMES_ALONE, ANN)
+    office.sync()
+    for client_id in (james, ann):
+        office.change_client(client_id, county="Kern")
+    plan = save(office)
+    office.sandbox.workspace.delete(office.contact(f"client_{james}")["id"])
+    office.requests()
+    ran = office.run("sync", "--plan", plan, "--json")
+    assert (ran.code, ran.json["conflicts"]) == (1, [overtaken(f"client_{james}")])
+    assert (ran.json["contacts"]["updated"], office.requests("POST")) == (1, [])
+    assert office.sync()["contacts"]["created"] == 1
+
+
+def test_a_plan_deletes_what_it_says_and_nothing_else(office: Office) -> None:
+    james, ann, _ = office.make_clients(JAMES_ALONE, ANN, {"client_name": "Eve Fox", "phone": "213-555-0156"})
+    office.sync()
+    settings = {"OPENPHONE_ON_REMOVED": "delete", "OPENPHONE_MAX_CHANGES": "100%"}
+    path = str(office.folder / "plan.json")
+    for client_id in (james, ann):
+        assert office.run("dry-run", "--out", path, **settings).code == 0
+        office.sql("DELETE FROM clients WHERE id = %s", client_id)
+        assert office.run("sync", "--plan", path, **settings).code == 4  # the row was there
+        assert office.run("dry-run", "--out", path, **settings).code == 0
+        if client_id == ann:
+            office.sandbox.workspace.delete(office.contact(f"client_{ann}")["id"])  # by a person
+        assert office.run("sync", "--plan", path, **settings).code == 0
+    assert len(office.contacts()) == 1
+
+
+def test_rows_that_come_into_play_by_listing_do_not_stop_a_plan(office: Office) -> None:
+    james, ann = office.make_clients(JAMES_ALONE, ANN)
+    add_james(office, "Robert Brown")
+    office.sync()  # holds James
+    office.change_client(ann, county="Kern")
+    plan = save(office)
+    office.sandbox.workspace.delete(office.contact(f"client_{ann}")["id"])
+    ran = office.run("sync", "--plan", plan, "--json")  # lists, to make Ann's again, and so looks at James
+    assert (ran.code, ran.json["conflicts"]) == (1, [overtaken(f"client_{ann}")])
+    assert [one["externalId"] for one in ran.json["held"]] == [f"client_{james}"]
+
+
+def test_a_plan_does_not_write_what_a_review_has_decided_meanwhile(office: Office) -> None:
+    [james] = office.make_clients(JAMES_ALONE)
+    add_james(office, "Robert Brown")
+    plan = save(office)
+    office.sync()
+    assert office.run("review", "separate", f"client_{james}").code == 0
+    ran = office.run("sync", "--plan", plan, "--json")
+    assert (ran.code, ran.json["conflicts"]) == (1, [overtaken(f"client_{james}")])
     assert len(office.contacts()) == 1
 
 

@@ -321,6 +321,7 @@ def test_a_contact_that_a_person_changed_since_the_plan_is_not_written(store: St
     workspace = Scripted(now)
     assert isinstance(write(store, workspace, update(expected=digest_contact(shown))), Stale)
     assert workspace.calls == ["read"]
+    assert isinstance(write(store, Scripted(), update(expected=digest_contact(shown))), Stale)  # deleted
     assert isinstance(write(store, workspace, update(expected=digest_contact(now))), Done)
 
 
