@@ -12,7 +12,7 @@ import typer
 from openphone_sync.cli.options import Command, make_app
 from openphone_sync.cli.signals import exit_on_signal, list_handled
 from openphone_sync.errors import ConfigurationError
-from openphone_sync.ops.logging import start_logging
+from openphone_sync.ops.logging import start_logging, stop_logging
 from openphone_sync.sandbox import SandboxError
 from openphone_sync.sandbox.demo import run_demo
 
@@ -38,4 +38,5 @@ def demo(
     try:
         raise typer.Exit(run_demo(clients, sys.stdout, report))
     except SandboxError as error:
+        stop_logging()
         raise ConfigurationError(str(error)) from None

@@ -92,7 +92,8 @@ def _play(
     stage.run("rollback", "latest", "--yes", keep=_shorten)
     stage.tell("Conversations that a webhook stored, as JSON:")
     stage.run("export-conversations", "--output", "conversations.json")
-    stage.tell("In the morning, on the terminal and as a page for the office:")
+    kept = "" if report else " (demo --report FILE keeps it)"
+    stage.tell(f"In the morning, on the terminal and as a page for the office{kept}:")
     stage.run("status")
     stage.run("report", "--out", str(report.absolute() if report else "report.html"))
     stage.show(NEXT)

@@ -94,6 +94,29 @@ def test_the_log_of_a_demo_that_crashed_is_not_in_the_state_folder_of_the_office
     assert list(short.iterdir()) == [short / "t"]
 
 
+NO_POSTGRES = """
+import sys
+from openphone_sync.cli import app
+from openphone_sync.sandbox import SandboxError, demo
+
+def fail():
+    raise SandboxError("no Postgres binaries found")
+
+demo.EmbeddedPostgres = fail
+sys.exit(app.run(["demo"]))
+"""
+
+
+def test_a_demo_without_postgres_says_so_and_leaves_nothing_behind(short: Path) -> None:
+    (short / "t").mkdir()
+    environment = {"PATH": os.environ["PATH"], "HOME": str(short), "TMPDIR": str(short / "t")}
+    ran = subprocess.run(
+        [sys.executable, "-c", NO_POSTGRES], env=environment, cwd=short, capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, "no Postgres binaries found" in ran.stderr) == (2, True), ran.stderr
+    assert leftovers(short) == []
+
+
 def test_the_demo_shows_the_main_job_in_80_columns_and_leaves_only_the_page_that_is_asked_for(short: Path) -> None:
     with program(short, "demo", "--clients", "4", "--report", "page.html") as demo:
         out, err = demo.communicate(timeout=60)
