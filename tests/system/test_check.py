@@ -109,7 +109,7 @@ def test_row_security_that_hides_every_row_is_found(office: Office, postgres: Em
     office.sql(f"DROP ROLE IF EXISTS {reader}; CREATE ROLE {reader} LOGIN")
     office.sql(f"GRANT SELECT ON clients TO {reader}")
     office.sql("ALTER TABLE clients ENABLE ROW LEVEL SECURITY")
-    dsn = postgres.dsn(psycopg.conninfo.conninfo_to_dict(office.dsn)["dbname"], user=reader)  # type: ignore[arg-type]
+    dsn = postgres.dsn(str(psycopg.conninfo.conninfo_to_dict(office.dsn)["dbname"]), user=reader)
     ran = office.run("test-connection", "--json", DATABASE_URL=dsn)
     assert ran.code == 1
     assert "row-level security" in failing(ran)

@@ -638,9 +638,9 @@ def test_a_full_disk_is_one_clear_line_and_the_old_file_stays(dsn: str, tmp_path
     assert left_in(tmp_path) == ["x.json"]
     assert (tmp_path / "x.json").read_text() == "old"
     with Path("/dev/full").open("wb") as full:
-        command = [*PROGRAM, "export-conversations", "-o", "-"]  # type: ignore[assignment]
+        to_stdout = [*PROGRAM, "export-conversations", "-o", "-"]
         ran = subprocess.run(
-            command, cwd=tmp_path, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            to_stdout, cwd=tmp_path, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert ran.returncode == 2
     assert ran.stderr == (

@@ -71,7 +71,7 @@ def talk(
     terminal = Terminal(newcomer.office, *arguments, program=program)
     seen = 0
     for question, answer in turns:
-        terminal.read_until(lambda shown, at=seen, words=question: words in shown[at:])  # type: ignore[misc]
+        terminal.read_words(question, after=seen)
         seen = len(terminal.shown)
         if answer == CTRL_C:
             terminal.interrupt()

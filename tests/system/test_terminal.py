@@ -44,6 +44,10 @@ class Terminal:
                 assert seen(self.shown), self.shown
                 return
 
+    def read_words(self, words: str, *, after: int = 0, times: int = 1) -> None:
+        """Read until the words have come so many times after so many characters."""
+        self.read_until(lambda shown: shown.count(words, after) >= times)
+
     def type(self, text: str) -> None:
         os.write(self._master, text.encode())
 
@@ -131,7 +135,7 @@ def test_the_walk_separates_the_rest_of_a_kind_and_takes_it_back(office: Office)
     assert office.sync()["contacts"]["held"] == 3
     terminal = Terminal(office, "review")
     for asked, keys in enumerate(("?\r", "s\r", "a\r"), start=1):
-        terminal.read_until(lambda shown, asked=asked: shown.count("q = quit") == asked)  # type: ignore[misc]
+        terminal.read_words("q = quit", times=asked)
         terminal.type(keys)
     assert terminal.finish() == 0
     assert "none of them: the next sync creates" in terminal.shown
@@ -148,7 +152,7 @@ def test_the_walk_takes_the_last_decision_back(office: Office) -> None:
     assert office.sync()["contacts"]["held"] == 2
     terminal = Terminal(office, "review")
     for asked, keys in enumerate(("s\r", "u\r", "q\r"), start=1):
-        terminal.read_until(lambda shown, asked=asked: shown.count("q = quit") == asked)  # type: ignore[misc]
+        terminal.read_words("q = quit", times=asked)
         terminal.type(keys)
     assert terminal.finish() == 0
     assert "nothing decided" in terminal.shown

@@ -202,7 +202,7 @@ def decide_on_a_terminal(office: Office) -> None:
     """The first one is nobody that the app knows; so are the other 79."""
     terminal = Terminal(office, "review")
     for asked, keys in enumerate(("s\r", "a\r"), start=1):
-        terminal.read_until(lambda shown, asked=asked: shown.count("q = quit") == asked)  # type: ignore[misc]
+        terminal.read_words("q = quit", times=asked)
         terminal.type(keys)
     assert terminal.finish() == 0
     assert re.search(r"Person \w+ is held: same phone, another name", terminal.shown)
