@@ -56,9 +56,36 @@ def find_undoable(entries: Iterable[JournalEntry]) -> list[JournalEntry]:
     for entry in entries:
         if entry.result is not Result.DONE or entry.contact_id is None or entry.kind not in _WRITING:
             continue
-        first = found.get(entry.contact_id, entry)
-        found[entry.contact_id] = replace(entry, kind=first.kind, before=first.before, earlier=first.earlier)
+        first = found.get(entry.contact_id)
+        found[entry.contact_id] = _join(first, entry) if first else entry
     return list(found.values())
+
+
+def _join(first: JournalEntry, later: JournalEntry) -> JournalEntry:
+    """Two writes of one contact as one. What a person changed between them is no part of it."""
+    before, after = first.before, later.after
+    if first.kind is ActionKind.CREATE:
+        after = after if later.before == first.after else None  # a person had a hand in it
+    elif before and first.after and later.before:
+        before = _take_back(before, first.after, later.before)
+    return replace(later, kind=first.kind, before=before, after=after, earlier=first.earlier)
+
+
+def _take_back(before: RemoteContact, after: RemoteContact, current: RemoteContact) -> RemoteContact:
+    """The contact as it would be without the write from ``before`` to ``after``."""
+    draft, _ = _restore(before, after, current)
+    return replace(
+        current,
+        external_id=None if draft.unset_external_id else current.external_id,
+        first_name=draft.first_name,
+        last_name=draft.last_name,
+        company=draft.company,
+        role=draft.role,
+        phones=tuple(item for item in draft.phones if item.value is not None),
+        emails=tuple(item for item in draft.emails if item.value is not None),
+        custom_fields=draft.custom_fields,
+        source_url=current.source_url if draft.source_url is None else draft.source_url or None,
+    )
 
 
 def make_undo_actions(

@@ -226,6 +226,30 @@ def test_several_writes_of_one_contact_are_one_from_the_first_before_to_the_last
     assert (found.kind, found.before, found.after, found.earlier) == (ActionKind.CREATE, None, THERE, None)
 
 
+def test_a_created_contact_on_which_a_person_typed_between_two_writes_of_the_run_is_left_alone() -> None:
+    first = entry(ActionKind.CREATE, before=None, after=BEFORE, earlier=None)
+    typed = replace(BEFORE, last_name="typed")
+    second = entry(ActionKind.UPDATE, 2, before=typed, after=replace(THERE, last_name="typed"))
+    third = entry(ActionKind.UPDATE, 3, before=second.after, after=replace(second.after, company="Other"))
+    for entries, now in (([first, second], second.after), ([first, second, third], third.after)):
+        [found] = find_undoable(entries)
+        assert reason(undo(found, now)) is Reason.CHANGED_SINCE
+
+
+def test_what_a_person_typed_between_two_writes_of_the_run_stays() -> None:
+    field, url = RemoteField("k", "typed", "f1"), "https://x.org/1"
+    first = entry(ActionKind.UPDATE, before=replace(BEFORE, external_id=None), after=replace(THERE, source_url=url))
+    typed = replace(THERE, source_url=url, last_name="typed", role="Judge", custom_fields=(field,))
+    second = entry(ActionKind.UPDATE, 2, before=typed, after=replace(typed, company="Other"))
+    [found] = find_undoable([first, second])
+    action = undo(found, second.after)
+    assert isinstance(action, Restore)
+    draft = action.preview.draft
+    assert (draft.last_name, draft.role, draft.custom_fields) == ("typed", "Judge", (field,))
+    assert (draft.company, draft.source_url, draft.unset_external_id) == ("Legal Client", "", True)
+    assert [item.value for item in draft.phones] == [P2, None]
+
+
 def test_custom_fields_go_back_one_by_one() -> None:
     same = RemoteField("same", "s")
     was = replace(BEFORE, custom_fields=(RemoteField("k", "LA"), RemoteField("gone", "x"), same))
