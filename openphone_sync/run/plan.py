@@ -431,7 +431,8 @@ def find_in_source(gathered: Gathered, context: Context, *, complete: bool) -> f
 
     What a complete read missed is gone, also a client that the state never knew: it left before the state was lost.
     """
-    source = context.settings.source
-    named = find_referred_clients(gathered.contacts.values(), gathered.owners.values(), gathered.decisions, source)
+    source, unchanged = context.settings.source, gathered.unchanged
+    links = (*gathered.owners.values(), *unchanged.skipped, *unchanged.held)
+    named = find_referred_clients(gathered.contacts.values(), links, gathered.decisions, source)
     present, removed = context.store.find_clients(sorted(named))
     return present if complete else frozenset(named) - removed

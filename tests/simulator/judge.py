@@ -75,6 +75,7 @@ class Judge:
     def __init__(self) -> None:
         self.humans: dict[str, dict[int, int | None]] = {}
         self.human_of: dict[str, int | None] = {}
+        self.taken_for: dict[str, int | None] = {}  # of contacts of which nobody can tell whose they are
         self.made_for: dict[str, str] = {}  # contact id -> client id, of contacts that this tool made
         self.deletions: Counter[int | None] = Counter()  # by staff, of contacts of each person
         self.typed: dict[str, dict[Mark, Typed]] = defaultdict(dict)
@@ -120,7 +121,8 @@ class Judge:
     def removed(self, contact_id: str) -> None:
         """Staff deleted a contact."""
         self.typed.pop(contact_id, None)
-        self.deletions[self.human_of.get(contact_id)] += 1
+        human = self.human_of.get(contact_id)
+        self.deletions[self.taken_for.get(contact_id) if human is None else human] += 1
 
     def lost_state(
         self, contacts: Iterable[RemoteContact], source: str, in_rows: Callable[[Mark, object], bool]
@@ -202,6 +204,7 @@ class Judge:
         in_doubt = intent.kind is ActionKind.ADOPT and self.adopts_in_doubt
         if in_doubt or row is None or contact is None:
             self.human_of[contact_id] = None
+            self.taken_for[contact_id] = row
         elif row != contact:
             self._find(f"wrote {link.external_id} (person {row}) over {contact_id}, the contact of person {contact}")
 

@@ -318,6 +318,19 @@ def test_two_rows_for_one_person_are_held_and_named(office: Office) -> None:
     }
 
 
+def test_a_new_row_for_somebody_whose_own_row_is_skipped_is_held(office: Office) -> None:
+    [james] = office.make_clients(JAMES_ALONE)
+    phones = [{"name": "Cell", "value": "+12135550134"}]
+    office.sandbox.workspace.add(
+        {"defaultFields": {"firstName": "James Smith", "phoneNumbers": phones}}, source="openphone-clio"
+    )
+    assert office.sync()["contacts"]["skipped"] == 1
+    [again] = office.make_clients(JAMES_ALONE)
+    for mode in ("incremental", "full"):
+        [held] = office.sync("--mode", mode)["held"]
+        assert (held["externalId"], held["reason"]) == (f"client_{again}", f"same person as client_{james}")
+
+
 def enter_twice(office: Office) -> tuple[str, str]:
     """One person in two rows, synchronised, and an e-mail that staff typed; the ids, the older one first."""
     ids = office.make_clients(*({**JAMES_ALONE, "created_at": day} for day in ("2020-01-01", "2024-01-01")))

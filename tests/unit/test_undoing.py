@@ -229,9 +229,11 @@ def test_several_writes_of_one_contact_are_one_from_the_first_before_to_the_last
 def test_a_created_contact_on_which_a_person_typed_between_two_writes_of_the_run_is_left_alone() -> None:
     first = entry(ActionKind.CREATE, before=None, after=BEFORE, earlier=None)
     typed = replace(BEFORE, last_name="typed")
-    second = entry(ActionKind.UPDATE, 2, before=typed, after=replace(THERE, last_name="typed"))
-    third = entry(ActionKind.UPDATE, 3, before=second.after, after=replace(second.after, company="Other"))
-    for entries, now in (([first, second], second.after), ([first, second, third], third.after)):
+    wrote = replace(THERE, last_name="typed")
+    last = replace(wrote, company="Other")
+    second = entry(ActionKind.UPDATE, 2, before=typed, after=wrote)
+    third = entry(ActionKind.UPDATE, 3, before=wrote, after=last)
+    for entries, now in (([first, second], wrote), ([first, second, third], last)):
         [found] = find_undoable(entries)
         assert reason(undo(found, now)) is Reason.CHANGED_SINCE
 
