@@ -385,6 +385,8 @@ class Writer:
                 link = replace(link, base=None)
             elif action.tie is not Tie.LINKED and action.link.base is None:
                 link = replace(link, contact_id=None)  # joining a person's contact has made no link
+            elif not link.person:
+                link = self._keep_person(link)
         if entry_id is not None:
             result = Result.UNFINISHED if unsent else Result.FAILED
             answer = Answer(result, status=error.status, code=error.code, message=error.message, after=after)
@@ -392,6 +394,12 @@ class Writer:
         elif link is not None:
             self._store.save_links([link])
         return Left(action) if unsent else Failed(action, error.status, error.code, error.message)
+
+    def _keep_person(self, link: Link) -> Link:
+        """A row without a name was not written: the contact still is whom it was written for, and nobody else's."""
+        for known in self._store.read_links_of_contacts([link.contact_id] if link.contact_id else []):
+            return replace(link, person=known.person, phones=known.phones)
+        return link
 
 
 def _find_gone(action: Update) -> Outcome:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.fault_injection import Fault, FaultKind
 from tests.office import JAMES, JAMES_ALONE, Office, phones
 
 SWAP = (
@@ -143,3 +144,16 @@ def test_a_row_left_to_another_by_a_review_takes_its_contact_over_when_that_one_
     office.requests()
     office.sync("--mode", "full")
     assert office.requests("POST", "PATCH", "DELETE") == []
+
+
+def test_a_write_that_failed_leaves_the_contact_with_the_person_it_was_written_for(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES)
+    office.sync()
+    bobs = office.contact(f"client_{client_id}_alt_1")
+    office.change_client(client_id, contact_1=None)
+    office.sandbox.faults.add(Fault(FaultKind.STATUS, status=403, method="PATCH", count=1))
+    assert office.run("sync").code == 1
+    office.change_client(client_id, contact_1="Carla Diaz", contact_1_phone="310-555-0199", relationship_1="Friend")
+    office.sync()
+    assert office.sandbox.workspace.contact(bobs["id"]) == bobs
+    assert find_person(office, "Carla Diaz")["id"] != bobs["id"]
