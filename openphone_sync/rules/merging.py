@@ -196,6 +196,28 @@ def mark_met(values: ContactValues, before: RemoteContact, normalise_phone: Call
     return Base(values, frozenset(met))
 
 
+def find_stored(base: Base, contact: RemoteContact, rules: MergeRules) -> Base:
+    """The base of a contact that was created with ``base`` and is seen later: without what of it is not there.
+
+    What is there and differs was typed by a person; what is missing may never have been stored, and is filled again.
+    """
+    sent = base.values
+    phones = {rules.normalise_phone(item.value) for item in contact.phones if item.value}
+    emails = {fold_email(item.value) for item in contact.emails if item.value}
+    fields = {one.key for one in contact.custom_fields if not is_empty(one.value)}
+    texts = {name: "" for name in _SCALARS.values() if is_empty(getattr(contact, name))}
+    values = replace(
+        sent,
+        **texts,
+        phones=tuple(item for item in sent.phones if rules.normalise_phone(item.value) in phones),
+        emails=tuple(item for item in sent.emails if fold_email(item.value) in emails),
+        custom_fields=tuple(
+            (key, value) for key, value in sent.custom_fields if key in fields or is_empty(to_json(value))
+        ),
+    )
+    return Base(values, base.met)
+
+
 def holds_typed(base: Base | None, contact: RemoteContact, rules: MergeRules) -> bool:
     """Whether a contact holds anything that we did not write, so that it must not be deleted.
 

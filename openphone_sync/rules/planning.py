@@ -44,7 +44,7 @@ from openphone_sync.model import (
 )
 from openphone_sync.rules.comparing import find_day, is_midnight
 from openphone_sync.rules.matching import Known, MatchingRules, RemoteIndex, match_contacts
-from openphone_sync.rules.merging import MergeRules, holds_typed, make_first_draft, merge
+from openphone_sync.rules.merging import MergeRules, find_stored, holds_typed, make_first_draft, merge
 
 _DECLINING = frozenset({Reason.DELETED_TWICE, Reason.STILL_HELD_BY_DELETED})
 _UNMAPPED = frozenset({Reason.NO_NAME, Reason.ID_TOO_LONG})
@@ -271,7 +271,8 @@ def _meet(meets: Meets, link: Link | None, gathered: Gathered, rules: Rules) -> 
     """An update, or nothing where the contact is known to be as it is wanted."""
     desired, contact_id = meets.desired, meets.contact_id
     owner = gathered.owners.get(contact_id)
-    base = owner.base if owner else None  # it stays with the contact, also where that now belongs to another slot
+    # It stays with the contact, also where that now belongs to another slot.
+    base = owner.base if owner else _find_sent(meets, link, gathered, rules)
     planned = replace(_row(desired, Standing.LINKED, link), contact_id=contact_id, base=base, why=meets.why)
     if not desired.values.phones and base is not None and base.values.phones:
         planned = replace(planned, why=Why(Reason.NUMBERS_KEPT))
@@ -286,6 +287,19 @@ def _meet(meets: Meets, link: Link | None, gathered: Gathered, rules: Rules) -> 
         return Update(planned, desired, meets.tie, meets.evidence, meets.why, seen, merged)
     kind = ActionKind.UNCHANGED if meets.tie is Tie.LINKED else ActionKind.ADOPT
     return Keep(kind, replace(planned, base=merged.base, failures=0), meets.evidence, meets.why, merged.conflicts)
+
+
+def _find_sent(meets: Meets, link: Link | None, gathered: Gathered, rules: Rules) -> Base | None:
+    """What was sent to create a contact of ours that was made though no answer came."""
+    contact = gathered.contacts.get(meets.contact_id)
+    if contact is None or meets.tie is not Tie.OWN or link is None or link.base is None or link.contact_id:
+        return None
+    return find_stored(link.base, contact, rules.merging) if _carries(contact, link.external_id) else None
+
+
+def _carries(contact: RemoteContact, external_id: str) -> bool:
+    found = contact.external_id or ""
+    return found == external_id or found.startswith(f"{external_id}~")
 
 
 def _changes(result: MatchResult, action: Action, owners: Mapping[str, Link]) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from openphone_sync.errors import ContactError, ContactGoneError, UnreachableError
 from openphone_sync.model import ActionKind, JournalEntry, Link, RemoteContact, Result, RunRecord
 from openphone_sync.rules.custom_fields import FieldMap
-from openphone_sync.rules.merging import MergeRules, find_differences
+from openphone_sync.rules.merging import MergeRules, find_differences, find_stored
 from openphone_sync.run.context import Context
 from openphone_sync.run.plan import make_merge_rules
 from openphone_sync.run.report import INTERRUPTED, RunReport, count_names, make_empty_report
@@ -56,7 +56,7 @@ def _recover(entry: JournalEntry, created: Mapping[str, RemoteContact], context:
     if entry.kind is ActionKind.CREATE:
         contact = created.get(_external_id(entry))
         after = _as_sent(entry, contact, rules)
-        _note(entry, context, Result.DONE if contact else Result.FAILED, after, _created_link(entry, contact, after))
+        _note(entry, context, Result.DONE if contact else Result.FAILED, after, _created_link(entry, contact, rules))
     elif entry.kind is ActionKind.DELETE:
         gone = _is_gone(entry.contact_id or "", context)
         _note(entry, context, Result.DONE if gone else Result.UNFINISHED, None, entry.link if gone else None)
@@ -102,11 +102,11 @@ def _as_sent(entry: JournalEntry, contact: RemoteContact | None, rules: MergeRul
     return None if find_differences(replace(entry.draft, external_id=None), contact, rules) else contact
 
 
-def _created_link(entry: JournalEntry, contact: RemoteContact | None, after: RemoteContact | None) -> Link | None:
-    """Linked; with the base only where the contact is what was sent, else the next merge starts without one."""
+def _created_link(entry: JournalEntry, contact: RemoteContact | None, rules: MergeRules) -> Link | None:
     if contact is None:
         return None
-    return replace(entry.link, contact_id=contact.contact_id, base=entry.link.base if after else None)
+    base = find_stored(entry.link.base, contact, rules) if entry.link.base else None
+    return replace(entry.link, contact_id=contact.contact_id, base=base)
 
 
 def _read(contact_id: str, context: Context, unread: RemoteContact | None = None) -> RemoteContact | None:

@@ -155,15 +155,10 @@ class Writer:
         except ContactForbiddenError as error:
             return self._forbidden(action, entry_id, contact, error)
         except ContactError as error:
-            try:
-                answer = self._read_after(contact.contact_id, draft, error)
-            except ContactGoneError as gone:
-                if isinstance(action, Update):
-                    self._close(entry_id, gone)
-                    return _find_gone(action)
-                return self._fail(action, entry_id, gone)
-            except ContactError:
-                return self._fail(action, entry_id, error)
+            found = self._look_after(action, entry_id, contact.contact_id, draft, error)
+            if not isinstance(found, RemoteContact):
+                return found
+            answer = found
         wrong = find_differences(replace(draft, external_id=None), answer, self._rules.merging)
         if wrong:
             text = f"the answer is not what was sent: {', '.join(wrong)}"
@@ -179,22 +174,27 @@ class Writer:
                 raise
             return self._workspace.update_contact(contact_id, replace(draft, external_id=None))
 
-    def _read_after(self, contact_id: str, draft: ContactDraft, error: ContactError) -> RemoteContact:
-        """The contact as it was sent, where an error hid that the write was carried out; else raises ``error``.
+    def _look_after(
+        self, action: Write, entry_id: int, contact_id: str, draft: ContactDraft, error: ContactError
+    ) -> RemoteContact | Outcome:
+        """The contact, where an error hid that the write was carried out; else what came of it.
 
-        Otherwise the next run would take what we wrote for what staff typed. `ContactGoneError` where it is really gone.
+        Otherwise the next run would take what we wrote for what staff typed.
         """
         may_be_done = error.status in (0, 404, 409) or error.status >= 500
         if isinstance(error, NotSentError) or not may_be_done:
-            raise error
+            return self._fail(action, entry_id, error)
         try:
             contact = self._workspace.read_contact(contact_id)
-        except ContactGoneError:
-            raise
+        except ContactGoneError as gone:
+            if not isinstance(action, Update):
+                return self._fail(action, entry_id, gone)
+            self._close(entry_id, gone)
+            return _find_gone(action)
         except ContactError:
-            raise error from None
+            return self._fail(action, None, error)  # the journal row stays open: the next start finds out
         if find_differences(replace(draft, external_id=None), contact, self._rules.merging):
-            raise _still_there(error) if isinstance(error, ContactGoneError) else error
+            return self._fail(action, entry_id, _still_there(error))
         return contact
 
     def _forbidden(self, action: Write, entry_id: int, contact: RemoteContact, error: ContactForbiddenError) -> Outcome:
@@ -277,7 +277,7 @@ class Writer:
             except AnswerLostError as lost:
                 try:
                     found = self._look_up(draft.external_id)
-                except NotSentError:
+                except ContactError:
                     raise lost from None
                 if found is not None:
                     return found
@@ -382,7 +382,8 @@ class Writer:
                 failures=action.link.failures + (not unsent),
             )
             if isinstance(action, Create):
-                link = replace(link, base=None)
+                # Where no answer came, the contact may be there: the next run must know what was sent.
+                link = replace(link, base=link.base if isinstance(error, AnswerLostError) else None)
             elif action.tie is not Tie.LINKED and action.link.base is None:
                 link = replace(link, contact_id=None)  # joining a person's contact has made no link
             elif not link.person:
@@ -397,9 +398,8 @@ class Writer:
 
     def _keep_person(self, link: Link) -> Link:
         """A row without a name was not written: the contact still is whom it was written for, and nobody else's."""
-        for known in self._store.read_links_of_contacts([link.contact_id] if link.contact_id else []):
-            return replace(link, person=known.person, phones=known.phones)
-        return link
+        known = self._store.read_links_of_contacts([link.contact_id] if link.contact_id else [])
+        return replace(link, person=known[0].person, phones=known[0].phones) if known else link
 
 
 def _find_gone(action: Update) -> Outcome:
@@ -407,6 +407,7 @@ def _find_gone(action: Update) -> Outcome:
     return Stale(action) if action.expected else Gone(action)
 
 
-def _still_there(error: ContactGoneError) -> ContactError:
+def _still_there(error: ContactError) -> ContactError:
     """A 404 to a write of a contact that can be read: a write that failed, not a contact that is gone."""
-    return ContactError(error.message, status=error.status, code=error.code)
+    gone = isinstance(error, ContactGoneError)
+    return ContactError(error.message, status=error.status, code=error.code) if gone else error

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from openphone_sync.model import ActionKind, Intent, RemoteContact
+from openphone_sync.model import ActionKind, FieldType, Intent, RemoteContact
 from tests.simulator.source import SLOTS, Row
 from tests.simulator.workspace import FIELDS, KEYS
 
@@ -25,6 +25,8 @@ _REPORTED = {"first": "firstName", "company": "company", "role": "role", "label"
 PHONE = re.compile(r"[0-9]{3}-555-[0-9]{4}")
 EMAIL = re.compile(r"[a-z0-9]+@[a-z.]+")
 _NAMES = {definition.key: definition.name for definition in FIELDS}
+_DATES = {definition.key for definition in FIELDS if definition.kind == FieldType.DATE}
+"""Fields in which another time of the same day says the same."""
 _UNMAPPED = {("field", KEYS["Notes"]), ("last", "")}
 
 
@@ -64,7 +66,7 @@ def values_of(contact: RemoteContact) -> dict[Mark, object]:
             found["email", item.value.casefold()] = True
     for one in contact.custom_fields:
         if one.value not in (None, ""):
-            found["field", one.key or ""] = one.value
+            found["field", one.key or ""] = str(one.value)[:10] if one.key in _DATES else one.value
     return found
 
 

@@ -217,10 +217,9 @@ class Calm:
 def _carry_out(context: Context, options: SyncOptions, header: RunHeader, undo: str, plan: Path | None) -> RunReport:
     if not undo:
         return workflow.sync(options, context, header, plan)
-    undoing = find_undoing(context.store, undo)
-    return workflow.carry_out(
-        lambda _: plan_rollback(undoing.record, context), SyncOptions(force=True), context, header
-    )
+    record = find_undoing(context.store, undo).record
+    named = replace(header, undoes=record.run_id)
+    return workflow.carry_out(lambda _: plan_rollback(record, context), SyncOptions(force=True), context, named)
 
 
 _empty: dict[str, Path] = {}

@@ -26,6 +26,7 @@ from openphone_sync.model import (
 from openphone_sync.rules.merging import (
     MergeRules,
     find_differences,
+    find_stored,
     holds_typed,
     make_changes,
     make_first_draft,
@@ -737,6 +738,20 @@ def test_the_base_of_an_adoption_without_marks_is_marked_by_what_stood_there() -
     assert marked == base
     assert mark_met(base.values, RemoteContact("c1"), RULES.normalise_phone) == Base(ROW)
     assert merging(marked, contact, values(None, county=None, type="civil")).changes == ()
+
+
+def test_of_what_was_sent_the_base_has_what_is_there_also_if_it_differs() -> None:
+    sent = replace(
+        values(county="LA", dob="1985-06-15", type=None), emails=(Item("Email", "j@example.org"),), source_url="x"
+    )
+    fields = (RemoteField("county", "Kern"), RemoteField("dob", None))
+    there = RemoteContact("c", first_name="Jim", company="Legal Client", custom_fields=fields, source_url="x")
+    found = find_stored(Base(sent, frozenset({"role"})), there, RULES)
+    kept = replace(sent, role="", phones=(), emails=(), custom_fields=(("county", "LA"), ("type", None)))
+    assert found == Base(kept, frozenset({"role"}))
+    numbers = (RemoteItem("Cell", "(213) 555-0101"), RemoteItem("Wife", B))
+    whole = replace(there, phones=numbers, emails=(RemoteItem("Work", "J@Example.org"),))
+    assert find_stored(Base(sent), whole, RULES).values == replace(kept, phones=sent.phones, emails=sent.emails)
 
 
 def test_what_we_wrote_alone_holds_nothing_typed() -> None:

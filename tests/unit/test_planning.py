@@ -43,7 +43,20 @@ from openphone_sync.rules.planning import (
     make_plan,
     needs_listing,
 )
-from tests.builders import OURS, P1, P2, P3, RULES, alternate, client, contact, decision, link, normalise
+from tests.builders import (
+    OURS,
+    P1,
+    P2,
+    P3,
+    RULES,
+    alternate,
+    client,
+    contact,
+    decision,
+    in_slot,
+    link,
+    normalise,
+)
 
 JAMES = client("1", "James Smith", P1)
 BOB = alternate("1", 1, "Bob Smith", P2)
@@ -185,6 +198,33 @@ def test_a_creation_that_failed_keeps_its_count_of_failures() -> None:
         [action] = plan_for(wanted, links=[pending], listed=True).actions
         assert isinstance(action, Create)
         assert action.link.failures == failures
+
+
+@pytest.mark.parametrize("external_id", ["client_1", "client_1~2"])
+def test_a_contact_whose_creation_got_no_answer_follows_the_row_and_keeps_what_was_typed(external_id: str) -> None:
+    lost = link(JAMES, None, standing=Standing.PENDING)
+    now = replace(JAMES, values=replace(JAMES.values, role="Criminal Client"))
+    typed = as_written(JAMES, "a", external_id=external_id, first_name="Jim Smith", company=None)
+    for rules in (KEEPING, replace(KEEPING, merging=replace(KEEPING.merging, source_wins=False))):
+        [action] = plan_for(now, links=[lost], contacts=[typed], listed=True, rules=rules).actions
+        assert isinstance(action, Update)
+        assert action.preview is not None
+        assert {one.field for one in action.preview.changes} == {"role", "company"}
+        assert action.preview.conflicts == ()
+
+
+def test_without_what_was_sent_nobody_knows_what_of_our_contact_was_typed() -> None:
+    moved, role = in_slot(BOB, 2), "Judge"
+    lost = link(moved, None, standing=Standing.PENDING)
+    for desired, links, made in (
+        (JAMES, [], as_written(JAMES, "a", role=role)),
+        (JAMES, [link(JAMES, None, standing=Standing.PENDING, base=None)], as_written(JAMES, "a", role=role)),
+        (moved, [lost], as_written(BOB, "a", role=role)),  # sent for the contact of the other slot
+    ):
+        [action] = plan_for(desired, links=links, contacts=[made], listed=True).actions
+        assert isinstance(action, Update)
+        assert action.preview is not None
+        assert (action.link.base, [one.field for one in action.preview.conflicts]) == (None, ["role"])
 
 
 def test_a_taken_external_id_gives_the_next_free_one() -> None:

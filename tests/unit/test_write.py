@@ -206,7 +206,22 @@ def test_a_creation_that_never_arrives_is_tried_three_times_and_fails(store: Sto
     assert isinstance(outcome, Failed)
     assert workspace.calls.count("create") == 3
     row = saved(store)
-    assert (row.standing, row.contact_id, row.base, row.failures) == (Standing.PENDING, None, None, 1)
+    assert (row.standing, row.contact_id, row.base, row.failures) == (Standing.PENDING, None, Base(JAMES.values), 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "base"),
+    [(AnswerLostError("no answer"), Base(JAMES.values)), (ContactError("bad", status=400), None)],
+    ids=["lost", "refused"],
+)
+def test_what_was_sent_is_remembered_where_the_contact_may_be_there(
+    store: Store, error: ContactError, base: Base | None
+) -> None:
+    workspace = Scripted()
+    workspace.errors = {"create": [error], "find": [ContactError("down", status=500)]}
+    outcome = write(store, workspace, creation())
+    assert isinstance(outcome, Failed)
+    assert (outcome.message, saved(store).base) == (error.message, base)
 
 
 def test_a_taken_external_id_adopts_our_earlier_contact(store: Store) -> None:
@@ -307,6 +322,15 @@ def test_an_error_that_hides_a_write_is_no_failure(store: Store, error: ContactE
     base = saved(store).base
     assert base is not None
     assert (base.values.role, base.met) == ("Criminal Client", frozenset())
+
+
+def test_a_write_of_which_nobody_knows_whether_it_was_carried_out_stays_open(store: Store) -> None:
+    workspace = Scripted(written())
+    workspace.errors = {"update": [ContactError("no answer")], "read": [None, ContactError("down", status=500)]}
+    outcome = write(store, workspace, update())
+    assert isinstance(outcome, Failed)
+    assert (outcome.message, saved(store).standing) == ("no answer", Standing.PENDING)
+    assert journal(store) == [(ActionKind.UPDATE, None)]
 
 
 def test_a_404_to_a_write_of_a_contact_that_is_there_is_a_failure(store: Store) -> None:
