@@ -43,6 +43,9 @@ class Applied:
 def apply_plan(plan: Plan, context: Context, rules: WriteRules) -> Applied:
     """Carry out a plan. Raises only before the first request; what happens on the way is in the result."""
     context.store.save_links(plan.relinks)
+    context.store.forget_links(
+        plan.forgotten
+    )  # only then: a row that gives its contact up knows its base until it has moved
     context.store.save_decisions(replace(one, decided_at=context.clock.now()) for one in plan.declines)
     applying = _Applying(plan, context, rules)
     applying.run()

@@ -170,7 +170,6 @@ def _act(planned: Planned, options: SyncOptions, context: Context, header: RunHe
         store.keep_copy(context.clock.now())
     planned.identity.remember()
     store.mark_removed(plan.removed)
-    store.forget_links(plan.forgotten)
     rules = WriteRules(header.run_id, context.settings.source, planned.rules.merging, options.fail_fast)
     applied = apply_plan(plan, context, rules)
     result = Result(plan, applied.outcomes)
@@ -186,7 +185,6 @@ def _act(planned: Planned, options: SyncOptions, context: Context, header: RunHe
             wanted |= {desired.external_id: desired for desired in planned.gathered.wanted}
             if not options.force:
                 check_safety(planned.plan, make_limit(context), touched)
-            store.forget_links(planned.plan.forgotten)
             applied = apply_plan(planned.plan, context, rules)
             result = result.add(planned.plan, applied.outcomes)
         checked_all = _remember_findings(wanted, planned, result, applied, options, context)

@@ -23,6 +23,7 @@ from tests.simulator.judge import Judge, values_of
 from tests.simulator.office import Office
 from tests.simulator.process import MEMORY, Ended, Machine
 from tests.simulator.scheduler import COMMIT, REQUEST, Pool, Scheduler
+from tests.simulator.source import SLOTS
 from tests.simulator.workspace import Workspace
 
 RUNS = ("first", "update", "delete", "rollback")
@@ -122,11 +123,23 @@ def _change(office: Office, run: str, chance: Random) -> None:
                 del office.rows[key], office.people[key]
         elif number % 2:
             row["phone"], row["county"] = office.some_phone(), "Kern"
+        if run == "update":
+            _move_alternate(office, key)
     if run == "rollback":
         office.add_client(chance)
         del office.rows[keys[0]], office.people[keys[0]]
     for _ in range(4):
         office.act_in_app(chance)
+
+
+def _move_alternate(office: Office, key: str) -> None:
+    """The first related person goes to the first free place of the row."""
+    row, people = office.rows[key], office.people[key]
+    taken, free = [slot for slot in SLOTS if slot in people], [slot for slot in SLOTS if slot not in people]
+    if taken and free:
+        people[free[0]] = people.pop(taken[0])
+        for name in ("contact_{}", "relationship_{}", "contact_{}_phone"):
+            row[name.format(free[0])], row[name.format(taken[0])] = row[name.format(taken[0])], None
 
 
 def run_to_the_end(run: str, pool: Pool) -> tuple[Counter[str], dict[str, object]]:

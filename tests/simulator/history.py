@@ -155,6 +155,7 @@ class History:
         self._clean = False  # the last run was complete, undisturbed and without failures
         self._undone = False  # the latest sync that wrote is rolled back
         self._quiet = False  # and nothing has happened since
+        self._unseen = False  # staff did something in the app that no full run has looked at
 
     def live(self) -> None:
         """All nights, then calm."""
@@ -220,6 +221,7 @@ class History:
             "old_state": self._put_copy_back,
         }[kind]
         act()
+        self._unseen |= kind == "app"
 
     def note_act(self, where: str, said: str) -> None:
         """What somebody did."""
@@ -274,11 +276,13 @@ class History:
             if complete and not judge.run.disturbed:
                 judge.check_counts(document, self.office.rows)
             self._check_history()
-        if self._quiet and not judge.run.disturbed and writes:
+        full = report is not None and report.document["mode"] == "full"
+        if self._quiet and not judge.run.disturbed and writes and not (full and self._unseen):
             judge.findings.append(f"nothing has happened since the last run, and this was written: {writes}")
         done = report is not None and not report.exit_code and judge.run.command == "sync"
         self._undone = self._undone and not (writes and judge.run.command == "sync")
         self._clean = done and options.complete and not judge.run.disturbed
+        self._unseen = (self._unseen or judge.run.disturbed) and not (self._clean and full)
         self._quiet = False
         judge.check_doubles(self.workspace.contacts)
         self._raise_findings()

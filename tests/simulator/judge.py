@@ -167,6 +167,8 @@ class Judge:
         old, new = values_of(before), values_of(after)
         for mark, typed in list(self.typed[contact_id].items()):
             if new.get(mark) == typed.value:
+                if read_at is not None and typed.tick > read_at:
+                    del self.typed[contact_id][mark]  # this tool wrote the same, and cannot know of the other
                 continue
             del self.typed[contact_id][mark]
             if mark[0] != "label" or ("phone", mark[1]) in new:  # a label goes with a number that the row dropped
