@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from openphone_sync.errors import RefusedError, RunError
-from openphone_sync.model import Done, Failed, Gone, Left, Outcome, Stale, Write
+from openphone_sync.model import ActionKind, Done, Failed, Gone, Keep, Left, Outcome, Stale, Write
 from openphone_sync.rules.planning import Plan
 from openphone_sync.run.context import Context
 from openphone_sync.run.write import FORBIDDEN, Writer, WriteRules
@@ -47,9 +47,19 @@ def apply_plan(plan: Plan, context: Context, rules: WriteRules) -> Applied:
         plan.forgotten
     )  # only then: a row that gives its contact up knows its base until it has moved
     context.store.save_decisions(replace(one, decided_at=context.clock.now()) for one in plan.declines)
+    for contact_id in context.store.read_refused() & _find_idle(plan):
+        context.store.save_refused(
+            contact_id, refused=False
+        )  # nothing is left to write: the next change is tried again
     applying = _Applying(plan, context, rules)
     applying.run()
     return applying.applied
+
+
+def _find_idle(plan: Plan) -> set[str | None]:
+    """Contacts that are ours or adopted, and as they are wanted."""
+    idle = (ActionKind.UNCHANGED, ActionKind.ADOPT)
+    return {action.link.contact_id for action in plan.actions if isinstance(action, Keep) and action.kind in idle}
 
 
 class _Applying:

@@ -430,6 +430,20 @@ def test_contacts_of_integrations_are_left_alone(office: Office) -> None:
     assert office.sandbox.workspace.contact(made["id"]) == made
 
 
+def test_a_refusal_is_over_once_a_full_run_finds_nothing_left_to_write(office: Office) -> None:
+    [client_id] = office.make_clients(JAMES_ALONE)
+    body = {"defaultFields": {"firstName": "James Smith", "phoneNumbers": [{"name": "Cell", "value": "+12135550134"}]}}
+    office.sandbox.workspace.add(body, source="another-crm")
+    assert office.sync()["contacts"]["adopted"] == 1
+    office.change_client(client_id, county="Kern")
+    office.sandbox.faults.add(parse_fault("status:status=403,method=PATCH,count=1"))
+    assert [one["code"] for one in office.sync()["skipped"]] == ["owned_by_integration"]
+    office.change_client(client_id, county=JAMES_ALONE.get("county"))
+    assert office.sync("--mode", "full")["skipped"] == []
+    office.change_client(client_id, contact_1="Bob Smith", contact_1_phone="310-555-0188", relationship_1="Brother")
+    assert office.sync()["skipped"] == []
+
+
 # --- saved plans --------------------------------------------------------------------------------------------------------
 
 

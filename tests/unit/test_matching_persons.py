@@ -600,3 +600,11 @@ def test_alternates_own_name_on_a_contact_of_another_source_decides() -> None:
     assert outcome(only(ANN, misspelt)) == ("adopted", "a")
     assert outcome(only(ANN, misspelt, rules=replace(RULES, threshold=1.0))) == HOLD
     assert outcome(only(ANN, replace(theirs, custom_fields=(RemoteField("person", 5),)))) == ("adopted", "a")
+
+
+def test_of_several_older_rows_the_same_is_named_whichever_of_them_are_in_play() -> None:
+    first, second, new = (client(n, "James Smith", P1) for n in "123")
+    links, contacts = [link(first, "a"), link(second, "b")], [contact("a", "James Smith"), contact("b", "James Smith")]
+    for wanted in ([first, second, new], [first, new], [second, new], [new]):
+        *_, found = match(wanted, contacts, links=links).results
+        assert reason_of(found) == ("same_person", "client_1")

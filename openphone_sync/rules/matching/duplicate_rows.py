@@ -66,10 +66,16 @@ def _is_decided_double(known: Link | MatchResult | None) -> bool:
 
 
 def _make_row(ledger: Ledger, desired: DesiredContact) -> Row:
-    claim = (ledger.is_open(desired), *rank(desired))
+    is_open = ledger.is_open(desired)
+    claim = (is_open, *(rank(desired) if is_open else _rank_decided(desired)))
     # As it is written, not as the row has it: of a row that is not in play, no run knows more than that.
     birth = birth_in(desired.values, ledger.context.rules.birth_field)
     return Row(desired.external_id, ledger.context.human(desired), birth, claim, desired)
+
+
+def _rank_decided(row: DesiredContact | Link) -> tuple[bool, tuple[str, str], str, int]:
+    """As `rank`, but without the age of the row: of one that is not in play it is not known."""
+    return row.slot > 0, ("", ""), row.client_id, row.slot
 
 
 def _find_rows_not_in_play(ledger: Ledger, phones: AbstractSet[str]) -> Mapping[str, list[Row]]:
@@ -86,7 +92,7 @@ def _find_rows_not_in_play(ledger: Ledger, phones: AbstractSet[str]) -> Mapping[
         shared = phones & set(person.phones)
         if not shared or link.contact_id in context.known.gone or not context.is_in_source(link.client_id):
             continue
-        claim = (False, link.slot > 0, ("", ""), link.client_id, link.slot)
+        claim = (not link.contact_id, *_rank_decided(link))
         row = Row(link.external_id, make_human(person), birth_in(base_of(link), context.rules.birth_field), claim)
         for phone in shared:
             found[phone].append(row)
