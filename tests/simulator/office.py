@@ -85,6 +85,7 @@ class Office:
         self._humans = 0
         self._phones = 0
         self._clients = 0
+        self._odd_ids: set[str] = set()
         self._typed = 0
 
     # --- people ------------------------------------------------------------------------------------------------------
@@ -135,7 +136,9 @@ class Office:
         self._clients += 1
         client_id = str(self._clients)
         if self._clients > 1 and chance.random() < 0.03:
-            client_id = f"{chance.choice(sorted(self.rows or ['1']))}_alt_{chance.choice(SLOTS)}"
+            odd = f"{chance.choice(sorted(self.rows or ['1']))}_alt_{chance.choice(SLOTS)}"
+            client_id = client_id if odd in self._odd_ids else odd  # a table gives an id to one row only
+            self._odd_ids.add(odd)
         row: Row = dict.fromkeys(COLUMNS)
         row |= {
             "id": client_id,
