@@ -43,14 +43,11 @@ class Applied:
 def apply_plan(plan: Plan, context: Context, rules: WriteRules) -> Applied:
     """Carry out a plan. Raises only before the first request; what happens on the way is in the result."""
     context.store.save_links(plan.relinks)
-    context.store.forget_links(
-        plan.forgotten
-    )  # only then: a row that gives its contact up knows its base until it has moved
+    # Only then: until a contact has moved, the row that gives it up knows what it was written with.
+    context.store.forget_links(plan.forgotten)
     context.store.save_decisions(replace(one, decided_at=context.clock.now()) for one in plan.declines)
     for contact_id in context.store.read_refused() & _find_idle(plan):
-        context.store.save_refused(
-            contact_id, refused=False
-        )  # nothing is left to write: the next change is tried again
+        context.store.save_refused(contact_id, refused=False)  # the next change is tried again
     applying = _Applying(plan, context, rules)
     applying.run()
     return applying.applied

@@ -103,6 +103,7 @@ def _as_sent(entry: JournalEntry, contact: RemoteContact | None, rules: MergeRul
 
 
 def _created_link(entry: JournalEntry, contact: RemoteContact | None, rules: MergeRules) -> Link | None:
+    """Linked, with what was sent as its base."""
     if contact is None:
         return None
     base = find_stored(entry.link.base, contact, rules) if entry.link.base else None

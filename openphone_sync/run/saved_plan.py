@@ -130,12 +130,15 @@ def _has_moved(then: SavedAction | None, now: SavedAction | None) -> bool:
 
     A deletion has no row: where it is no longer planned, a person has deleted the contact.
     """
-    if then is None or now is None:
-        return bool(now.writes if now else then and then.writes and then.row)
+    if now is None:
+        return then is not None and then.writes and bool(then.row)
+    if then is None:
+        return now.writes
     return then.row != now.row and (then.writes or now.writes)
 
 
 def _is_overtaken(then: SavedAction, now: SavedAction) -> bool:
+    """Whether something else would be done for the same row."""
     return then.digest != now.digest and (then.writes or now.writes)
 
 
@@ -146,6 +149,7 @@ def digest_contact(contact: RemoteContact) -> str:
 
 
 def _make_saved(action: Action, plan: Plan) -> SavedAction:
+    """What the action is for whom."""
     why, seen = action.why, action.seen if isinstance(action, Update) else None
     values = (
         # An update of which a person made a part meanwhile is still the same plan.

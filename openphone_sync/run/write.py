@@ -238,8 +238,9 @@ class Writer:
         """409: an earlier contact of ours carries the external id. It is adopted where it can be found."""
         try:
             found = self._look_up(action.draft.external_id)
-        except ContactError as failure:
-            return self._fail(action, entry_id, failure)
+        except ContactError as failure:  # nothing was made: what was sent is nobody's base
+            unmade = replace(action, link=replace(action.link, base=None))
+            return self._fail(unmade, entry_id, failure)
         if found is None and action.again:
             # The deleted contact still holds the external id, so the new one gets an id of its own.
             self._close(entry_id, error)

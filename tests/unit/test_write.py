@@ -235,6 +235,13 @@ def test_a_taken_external_id_adopts_our_earlier_contact(store: Store) -> None:
     assert journal(store) == [(ActionKind.CREATE, Result.FAILED), (ActionKind.ADOPT, Result.DONE)]
 
 
+def test_what_was_refused_as_taken_is_no_base_for_the_contact_that_has_the_id(store: Store) -> None:
+    workspace = Scripted()
+    workspace.errors = {"create": [ContactConflictError("taken", status=409)], "find": [AnswerLostError("no answer")]}
+    assert isinstance(write(store, workspace, creation()), Failed)
+    assert saved(store).base is None
+
+
 def test_a_taken_external_id_of_nobody_fails(store: Store) -> None:
     workspace = Scripted(written("claimed"))
     workspace.errors["create"] = [ContactConflictError("taken", status=409)]
