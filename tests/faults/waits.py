@@ -68,6 +68,7 @@ def _run(office: Office, command: tuple[str, ...]) -> tuple[Ran, float]:
 
 def _run_until_waiting(office: Office, command: tuple[str, ...], wait: Wait) -> tuple[Ran, float]:
     """A run that gets SIGTERM once the database makes it wait, and its seconds from there."""
+    wait_until(lambda: not _find_readers(office))  # of the run before, which a thawed server may only now give up
     with office.start(*command) as process:
         wait_until(lambda: bool(_find_readers(office)))
         frozen = _find_readers(office) if wait.freezes else []
