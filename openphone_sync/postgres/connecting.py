@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from openphone_sync.errors import ConfigurationError, RefusedError, RunError, UnreachableError
 from openphone_sync.postgres.encryption import choose_protection, read_options
-from openphone_sync.postgres.waiting import LOCK_TIMEOUT_S, make_connection_type
+from openphone_sync.postgres.waiting import LOCK_TIMEOUT_S, WatchedConnection, make_connection_type
 
 CONNECT_TIMEOUT_S = 10
 
@@ -39,7 +39,7 @@ _SUPABASE_DIRECT = re.compile(r"db\.[a-z0-9]+\.supabase\.co")
 """IPv6 only, unless the project has the IPv4 add-on (supabase.com/docs/guides/database/connecting-to-postgres)."""
 
 
-def connect(dsn: str, stopping: Callable[[], bool] = lambda: False) -> psycopg.Connection[Any]:
+def connect(dsn: str, stopping: Callable[[], bool] = lambda: False) -> WatchedConnection:
     """A connection for reading; over the internet encrypted (`postgres.encryption`). ``stopping`` ends every wait.
 
     Raises `ConfigurationError` for a malformed string, `RefusedError` for credentials and for a server that offers no

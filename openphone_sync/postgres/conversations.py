@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.pq import TransactionStatus
 
 from openphone_sync.documents import FORMULA_STARTS, GUARDED_STARTS, INVISIBLE
 from openphone_sync.errors import ConfigurationError
@@ -26,7 +25,6 @@ PHONE_COLUMNS = ("phone_number", "phoneNumber", "customer_number", "customer_pho
 
 BLOCK_BYTES = 256 * 1024
 """Rows are handed on in pieces of about this size: large enough that Python costs nothing, small enough for memory."""
-_CANCEL_TIMEOUT_S = 2.0
 
 _SESSION = {
     "IntervalStyle": "postgres",
@@ -139,13 +137,7 @@ class PostgresConversations:
 
     def close(self) -> None:
         """End the snapshot and the connection; a statement that still runs is cancelled at the server."""
-        with suppress(psycopg.Error):
-            status = self._connection.pgconn.transaction_status
-            if status == TransactionStatus.ACTIVE:
-                self._connection.cancel_safe(timeout=_CANCEL_TIMEOUT_S)
-            elif status == TransactionStatus.INTRANS:
-                self._connection.rollback()  # a pooler keeps a connection that is left in order
-        self._connection.close()
+        self._connection.leave()
 
     # --- reading ---------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen, PQGenConn
+from psycopg.pq import TransactionStatus
 
 from openphone_sync.errors import InterruptedRunError, UnreachableError
 
@@ -60,6 +61,17 @@ class WatchedConnection(psycopg.Connection[Any]):
         with suppress(psycopg.Error):
             self.cancel_safe(timeout=CANCEL_TIMEOUT_S)
         self.pgconn.finish()
+
+    def leave(self) -> None:
+        """Close; a transaction is rolled back first, since a pooler keeps the connection, if the server answers at once."""
+        self.silence_s = CANCEL_TIMEOUT_S
+        with suppress(psycopg.Error, UnreachableError):
+            status = self.pgconn.transaction_status
+            if status == TransactionStatus.ACTIVE:
+                self.cancel_safe(timeout=CANCEL_TIMEOUT_S)
+            elif status == TransactionStatus.INTRANS:
+                self.rollback()
+        self.close()
 
     @classmethod
     def _connect_gen(cls, conninfo: str = "") -> PQGenConn[Any]:

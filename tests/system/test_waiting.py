@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import time
@@ -97,6 +98,20 @@ def test_a_server_that_says_nothing_ends_the_query_at_both_ends(dsn: str) -> Non
     assert time.monotonic() - start < 20
     assert connection.closed
     wait_until(lambda: still_running(dsn) == 0, 5)
+
+
+def test_leaving_does_not_wait_for_a_server_that_is_frozen(dsn: str) -> None:
+    connection = make_connection_type(never).connect(dsn)
+    connection.execute("SELECT 1")
+    backend = connection.info.backend_pid
+    os.kill(backend, signal.SIGSTOP)
+    try:
+        start = time.monotonic()
+        connection.leave()
+        assert time.monotonic() - start < 20  # a query would wait 65 s
+    finally:
+        os.kill(backend, signal.SIGCONT)
+    assert connection.closed
 
 
 def test_a_slow_reader_is_not_silence(dsn: str) -> None:
